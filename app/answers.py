@@ -1,0 +1,113 @@
+"""What a write is answered with, and which status each refusal has."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from domain import errors
+from domain.errors import Refusal
+from domain.names import Resource
+
+AUTH_CONTEXT_KEY: Final = ',"auth_context":'
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Status and body of an answer, before it is fitted to its reader.
+
+    `position` is that of the event that last changed what the body shows: its ETag. `body` is empty where
+    the answer has none.
+    """
+
+    status: int
+    body: str
+    position: int | None = None
+    replayed: bool = False
+
+
+STATUS: Final[dict[type[Refusal], int]] = {
+    errors.DeploymentNotFound: 404,
+    errors.DeploymentVersionNotFound: 404,
+    errors.DeploymentToUpdateNotFound: 400,
+    errors.DeploymentExists: 409,
+    errors.DeploymentIsDeleting: 409,
+    errors.ReferencedConfigNotFound: 400,
+    errors.ConfigNotFound: 404,
+    errors.ConfigVersionNotFound: 404,
+    errors.ConfigToUpdateNotFound: 400,
+    errors.ConfigExists: 409,
+    errors.ConfigInUse: 409,
+    errors.InvalidVersion: 400,
+    errors.InvalidName: 422,
+    errors.WorkspaceCannotExist: 422,
+    errors.WorkspaceNotFound: 404,
+    errors.InvalidEntityReference: 400,
+    errors.PluginDisabled: 403,
+    errors.TwoRevisions: 400,
+    errors.GenericEngineLacks: 400,
+    errors.GenericEngineBlanks: 400,
+    errors.GenericEngineLora: 400,
+    errors.PreconditionFailed: 412,
+    errors.IdempotencyKeyReused: 422,
+}
+
+
+def problem(status: int, detail: str | list[dict[str, Any]]) -> Answer:
+    """An error in the contract's shape: a sentence, or a list of what is wrong with the request."""
+    return Answer(status, msgspec.json.encode({"detail": detail}).decode())
+
+
+def refused(refusal: Refusal) -> Answer:
+    """The answer that tells a refusal."""
+    status = STATUS[type(refusal)]
+    if isinstance(refusal, errors.InvalidName):
+        item = {
+            "type": "string_pattern_mismatch",
+            "loc": ["body", "name"],
+            "msg": str(refusal),
+            "input": refusal.name,
+            "ctx": {"pattern": refusal.pattern},
+        }
+        return problem(status, [item])
+    return problem(status, str(refusal))
+
+
+def without_auth_context(body: str) -> str:
+    """A deployment's body for a reader who may not see who wrote it.
+
+    The key is the last one, and quotes inside JSON texts are escaped: the last occurrence is the key.
+    """
+    start = body.rfind(AUTH_CONTEXT_KEY)
+    return body if start < 0 else body[:start] + AUTH_CONTEXT_KEY + "null}"
+
+
+def list_item(resource: Resource, body: str, *, auth_context: bool) -> bytes:
+    """A body as an item of a list: keys of typed objects that hold null are left out, at every depth."""
+    item = _decode(body)
+    if not auth_context:
+        item.pop("auth_context", None)
+    return _encode(_without_nulls(item, _TYPED[resource]))
+
+
+class _Typed(dict[str, "_Typed"]):
+    """The typed objects inside an object, by key; what is under other keys is the user's own."""
+
+
+_TYPED: Final[dict[Resource, _Typed]] = {
+    "deployments": _Typed(auth_context=_Typed()),
+    "deployment-configs": _Typed(
+        model_spec=_Typed(tool_call_config=_Typed()),
+        executor_config=_Typed(k8s_nim_operator_config=_Typed()),
+    ),
+}
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _without_nulls(value: dict[str, Any], typed: _Typed) -> dict[str, Any]:
+    return {
+        key: _without_nulls(part, typed[key]) if key in typed else part
+        for key, part in value.items()
+        if part is not None
+    }

@@ -1,0 +1,115 @@
+"""The outermost layer: what holds for every request, whether or not there is a route for it.
+
+It gives the request an id, finds out who is calling, turns away paths that no route may see, and when the
+answer has gone out writes one line of log and counts it.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from app import metrics
+from app.answers import Answer, problem
+from app.headers import MalformedHeader, read_principal
+from app.ledger import PRINCIPAL_KEY
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+REQUEST_ID_CHARACTERS_MAX: Final = 128
+_QUIET: Final = ("/health/", "/metrics")
+
+_log = structlog.get_logger()
+
+
+class Edge:
+    """An ASGI application around another."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass on what is none."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = _request_id(scope)
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            await send(message)
+
+        refusal = self._turned_away(scope)
+        if refusal is None:
+            await self._application(scope, receive, send_with_id)
+        else:
+            await _answer(refusal, send_with_id)
+        _account(scope, status, time.perf_counter() - began, request_id)
+
+    def _turned_away(self, scope: Scope) -> Answer | None:
+        """The answer to a request that no route may see; otherwise the caller is noted in the scope."""
+        try:
+            scope[PRINCIPAL_KEY] = read_principal(scope["headers"])
+        except MalformedHeader as malformed:
+            return problem(400, str(malformed))
+        return None if _is_addressable(scope) else problem(404, "Not Found")
+
+
+def _is_addressable(scope: Scope) -> bool:
+    """Whether each segment of the path is one segment, and text that can be stored at all."""
+    path = scope["path"]
+    raw = scope.get("raw_path") or path.encode()
+    return not (
+        b"%2f" in raw.lower() or "//" in path or "\x00" in path or any("\ud800" <= c <= "\udfff" for c in path)
+    )
+
+
+def _request_id(scope: Scope) -> bytes:
+    """The caller's own id where it sent a usable one, so that both sides' logs can be joined."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and 0 < len(value) <= REQUEST_ID_CHARACTERS_MAX and value.isalnum():
+            return bytes(value)
+    return uuid.uuid4().hex.encode()
+
+
+async def _answer(answer: Answer, send: Send) -> None:
+    body = answer.body.encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _account(scope: Scope, status: int, seconds: float, request_id: bytes) -> None:
+    route = scope.get("path_template") or "none"
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    metrics.REQUESTS.labels(method, route, status).inc()
+    metrics.REQUEST_SECONDS.labels(method, route).observe(seconds)
+    path = scope["path"]
+    level = "debug" if path.startswith(_QUIET) else "info"
+    principal = scope.get(PRINCIPAL_KEY)
+    getattr(_log, level)(
+        "request",
+        method=scope["method"],
+        path=path,
+        route=route,
+        status=status,
+        milliseconds=round(seconds * 1000, 2),
+        principal=principal.effective_id if principal is not None else None,
+        request_id=request_id.decode("latin-1"),
+    )
+
+
+_METHODS: Final = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))

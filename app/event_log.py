@@ -1,0 +1,223 @@
+"""The one door to the event library: the log of all events in PostgreSQL.
+
+Only this module knows how order is made: whoever appends holds one transaction-scoped advisory lock until the
+commit, so positions are dense and grow in the order of commits, and a reader that follows them misses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, LiteralString, NamedTuple, get_args
+
+import msgspec
+from eventsourcing.persistence import Mapper, Notification, StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg import Connection, Cursor
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import tuple_row
+from psycopg.sql import SQL
+
+from domain.deployment import DeploymentEvent
+from domain.deployment_config import DeploymentConfigEvent
+from domain.names import Resource, split_stream_id, stream_id
+from domain.stream import Event, Recorded
+
+LOCK_TIMEOUT_MS: Final = 5_000
+"""How long an append waits for the log's lock before it gives up."""
+
+_LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(7239001104823357761)"
+_HEAD: Final[LiteralString] = """
+    SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1
+"""
+_STREAM_VERSIONS: Final[LiteralString] = """
+    SELECT k.n, (SELECT max(e.originator_version) FROM stored_events e WHERE e.originator_id = k.stream)
+      FROM json_to_recordset(%(keys)s) AS k (n int, stream text)
+"""
+_INSERT: Final[LiteralString] = """
+    INSERT INTO stored_events
+           (originator_id, originator_version, topic, state, notification_id, recorded_at)
+    SELECT originator_id, originator_version, topic, convert_to(state, 'UTF8'), notification_id, recorded_at
+      FROM json_to_recordset(%(events)s) AS e (originator_id text, originator_version bigint, topic text,
+           state text, notification_id bigint, recorded_at timestamptz)
+"""
+_AT_POSITION: Final[LiteralString] = """
+    SELECT originator_id, originator_version, state FROM stored_events WHERE notification_id = %s
+"""
+# Writers look up rows by key and nothing else. A plan made while a table was small must not scan it when it
+# has grown, so the plans that scan are ruled out for these connections.
+_SESSION: Final[LiteralString] = f"""
+    SET lock_timeout = {LOCK_TIMEOUT_MS};
+    SET idle_in_transaction_session_timeout = '30s';
+    SET statement_timeout = '60s';
+    SET plan_cache_mode = force_generic_plan;
+    SET enable_seqscan = off;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
+    SET jit = off
+"""
+
+
+class UnknownEventError(Exception):
+    """The log holds an event that this release does not know: it was written by a newer one."""
+
+    def __init__(self, topic: str, position: int | None) -> None:
+        where = "" if position is None else f" at position {position}"
+        super().__init__(
+            f"event{where} has the unknown stored name {topic!r}; run the release that wrote it, or a later one"
+        )
+
+
+class Head(NamedTuple):
+    """The end of the log: its last position (0 if it is empty) and the time of the last event."""
+
+    position: int
+    at: datetime
+
+    def next_time(self, now: datetime) -> datetime:
+        """A time for the next event: now, or just after the last event if the clock has not passed it."""
+        return max(now, self.at + timedelta(microseconds=1))
+
+
+class EventMapper(Mapper[str]):
+    """Stores events as JSON under stable names instead of class paths."""
+
+    def __init__(self) -> None:
+        self._encode = msgspec.json.Encoder().encode
+        kinds: tuple[type[Event], ...] = (*get_args(DeploymentEvent), *get_args(DeploymentConfigEvent))
+        self._decoders: dict[str, Callable[[bytes], Event]] = {
+            str(kind.__struct_config__.tag): msgspec.json.Decoder(kind).decode for kind in kinds
+        }
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        """The stored form of a `Recorded` event."""
+        resource: Resource = (
+            "deployments" if isinstance(domain_event.event, DeploymentEvent) else "deployment-configs"
+        )
+        return StoredEvent(
+            originator_id=stream_id(domain_event.workspace, resource, domain_event.name),
+            originator_version=domain_event.stream_version,
+            topic=str(domain_event.event.__struct_config__.tag),
+            state=self._encode(domain_event.event),
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        """The event with its place; the position is 0 where it was read without one."""
+        position = stored_event.id if isinstance(stored_event, Notification) else 0
+        decode = self._decoders.get(stored_event.topic)
+        if decode is None:
+            raise UnknownEventError(stored_event.topic, position or None)
+        workspace, _, name = split_stream_id(str(stored_event.originator_id))
+        event = decode(stored_event.state)
+        return Recorded(workspace, name, stored_event.originator_version, position, event)
+
+
+class _Datastore(PostgresDatastore):
+    """The library's pool, with every parameter of a connection string and settings for writers."""
+
+    def __init__(self, database_url: str) -> None:
+        given = conninfo_to_dict(database_url)
+        super().__init__(
+            dbname=str(given.get("dbname", "")),
+            host=str(given.get("host", "")),
+            port=str(given.get("port", "")),
+            user=str(given.get("user", "")),
+            password=str(given.get("password", "")),
+            originator_id_type="text",
+            pool_size=1,
+            max_overflow=1,
+        )
+        kwargs = self.pool.kwargs
+        assert isinstance(kwargs, dict)  # noqa: S101 - the library passes a dict, see its constructor
+        for parameter in ("dbname", "host", "port", "user", "password"):
+            if not kwargs[parameter]:
+                del kwargs[parameter]
+        kwargs |= given
+
+    def after_connect_func(self) -> Callable[[Connection[Any]], None]:
+        def after_connect(connection: Connection[Any]) -> None:
+            connection.autocommit = True
+            connection.execute(_SESSION)
+
+        return after_connect
+
+
+class EventLog(PostgresApplicationRecorder):
+    """Appends events in batches, and reads them back in order."""
+
+    def __init__(self, database_url: str) -> None:
+        datastore = _Datastore(database_url)
+        if datastore.enable_db_functions:
+            msg = "enable_db_functions skips the log's lock: followers would miss events; leave it off"
+            raise ValueError(msg)
+        super().__init__(datastore)
+        self.lock_table_statements = [SQL(_LOCK)]
+        self.mapper = EventMapper()
+
+    @contextmanager
+    def batch(self) -> Iterator[tuple[Cursor[tuple[Any, ...]], Head]]:
+        """One transaction that holds the log's lock; commits at the end of the block."""
+        with self.datastore.get_connection() as connection, connection.transaction():
+            cursor = connection.cursor(row_factory=tuple_row)
+            cursor.execute(_LOCK)
+            row = cursor.execute(_HEAD).fetchone()
+            yield cursor, Head(*row) if row else Head(0, datetime.fromtimestamp(0, UTC))
+
+    def stream_versions(self, cursor: Cursor[tuple[Any, ...]], streams: Sequence[str]) -> list[int]:
+        """The number of events in each stream."""
+        found = [0] * len(streams)
+        keys = [{"n": n, "stream": stream} for n, stream in enumerate(streams)]
+        for n, version in cursor.execute(_STREAM_VERSIONS, {"keys": msgspec.json.encode(keys).decode()}):
+            found[n] = version or 0
+        return found
+
+    def append(self, cursor: Cursor[tuple[Any, ...]], events: Sequence[Recorded[Any]]) -> None:
+        """Append events at the positions they carry, inside a `batch`."""
+        stored = [self.mapper.to_stored_event(event) for event in events]
+        self._insert_stored_events(cursor, stored, recorded=events)  # type: ignore[arg-type]
+
+    def holds(self, recorded: Recorded[Any]) -> bool:
+        """Whether exactly this event is in the log at its position.
+
+        It waits for the lock first: a transaction whose fate is unknown has ended when this answers.
+        """
+        expected = self.mapper.to_stored_event(recorded)
+        with self.batch() as (cursor, _):
+            row = cursor.execute(_AT_POSITION, (recorded.position,)).fetchone()
+        return row is not None and (row[0], row[1], bytes(row[2])) == (
+            expected.originator_id,
+            expected.originator_version,
+            expected.state,
+        )
+
+    def read(self, after: int, limit: int) -> list[Recorded[Any]]:
+        """Up to `limit` events after a position, in order."""
+        notifications = self.select_notifications(after, limit, inclusive_of_start=False)
+        return [self.mapper.to_domain_event(notification) for notification in notifications]
+
+    def _notify_channel(self, curs: Cursor[Any]) -> None:
+        """Do nothing: a NOTIFY inside the transaction would serialise the commits of the whole cluster."""
+
+    def _insert_stored_events(
+        self,
+        curs: Cursor[Any],
+        stored_events: Sequence[StoredEvent],
+        *,
+        recorded: Sequence[Recorded[Any]] = (),
+        **_: Any,
+    ) -> None:
+        """The library's hook, with positions and times decided by the writer, in one statement."""
+        rows = [_event_row(stored, place) for stored, place in zip(stored_events, recorded, strict=True)]
+        curs.execute(_INSERT, {"events": msgspec.json.encode(rows).decode()})
+
+
+def _event_row(stored: StoredEvent, place: Recorded[Any]) -> Mapping[str, Any]:
+    return {
+        "originator_id": stored.originator_id,
+        "originator_version": stored.originator_version,
+        "topic": stored.topic,
+        "state": stored.state.decode(),
+        "notification_id": place.position,
+        "recorded_at": place.event.at,
+    }

@@ -1,0 +1,45 @@
+"""Whether this process can serve: its database, the schema in it, and how far the projections are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, LiteralString
+
+from app import migrations
+from app.reader import Reader, Unreadable
+
+_POSITIONS: Final[LiteralString] = """
+    SELECT (SELECT position FROM projection_position),
+           coalesce((SELECT max(notification_id) FROM stored_events), 0)
+"""
+
+
+class Health:
+    """Answers for one process."""
+
+    def __init__(self, database_url: str, reader: Reader) -> None:
+        self._database_url = database_url
+        self._reader = reader
+
+    async def problems(self) -> list[str]:
+        """What keeps the service from serving, in sentences; none if nothing does."""
+        try:
+            shown, head = await self._positions()
+        except Unreadable as away:
+            return [str(away)]
+        found = []
+        missing = await asyncio.to_thread(migrations.pending, self._database_url)
+        if missing:
+            found.append(f"the schema lacks {', '.join(missing)}: run `deployment-ledger migrate`")
+        if shown != head:
+            found.append(f"the projections show the log up to position {shown}, but it ends at {head}")
+        return found
+
+    async def projection_position(self) -> int:
+        """The position of the last event that the projections show."""
+        return (await self._positions())[0]
+
+    async def _positions(self) -> tuple[int, int]:
+        async with self._reader.connection() as connection:
+            row = await (await connection.execute(_POSITIONS)).fetchone()
+        return (0, 0) if row is None else (row[0], row[1])

@@ -1,0 +1,69 @@
+"""First answers, kept under the caller's `Idempotency-Key` in the transaction of the write they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, LiteralString
+
+import msgspec
+from psycopg import Cursor
+
+from app.answers import Answer
+
+_LOAD: Final[LiteralString] = """
+    SELECT i.principal, i.key, i.fingerprint, i.status, i.body, i.position
+      FROM json_to_recordset(%(keys)s) AS k (principal text, key text)
+      JOIN idempotency_keys i ON i.principal = k.principal AND i.key = k.key
+"""
+_STORE: Final[LiteralString] = """
+    INSERT INTO idempotency_keys (principal, key, fingerprint, status, body, position, recorded_at)
+    SELECT principal, key, fingerprint, status, body, position, %(at)s
+      FROM json_to_recordset(%(rows)s) AS r (principal text, key text, fingerprint text, status smallint,
+           body text, position bigint)
+"""
+
+Identity = tuple[str, str]
+
+
+class Idempotency(msgspec.Struct, frozen=True):
+    """A key, whose it is, and the fingerprint of the request it came with."""
+
+    principal: str
+    key: str
+    fingerprint: str
+
+    @property
+    def identity(self) -> Identity:
+        """Keys of different callers never meet."""
+        return self.principal, self.key
+
+
+def load(
+    cursor: Cursor[tuple[Any, ...]], keys: Sequence[Idempotency]
+) -> dict[Identity, tuple[str, Answer]]:
+    """Fingerprint and first answer of each of the keys that were used before."""
+    wanted = [{"principal": key.principal, "key": key.key} for key in keys]
+    rows = cursor.execute(_LOAD, {"keys": msgspec.json.encode(wanted).decode()})
+    return {
+        (principal, key): (fingerprint, Answer(status, body, position))
+        for principal, key, fingerprint, status, body, position in rows
+    }
+
+
+def store(
+    cursor: Cursor[tuple[Any, ...]], answers: Sequence[tuple[Idempotency, Answer]], at: datetime
+) -> None:
+    """Keep first answers."""
+    rows = [
+        {
+            "principal": key.principal,
+            "key": key.key,
+            "fingerprint": key.fingerprint,
+            "status": answer.status,
+            "body": answer.body,
+            "position": answer.position,
+        }
+        for key, answer in answers
+    ]
+    cursor.execute(_STORE, {"rows": msgspec.json.encode(rows).decode(), "at": at})

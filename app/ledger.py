@@ -1,0 +1,243 @@
+"""What routes work with: the writer, the reader, and how an answer becomes a response."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, TypedDict, TypeVar, cast
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.response.base import ASGIResponse
+
+from app import answers, headers
+from app.answers import Answer
+from app.batch import AnyCommand, Write
+from app.filters import parse_filter
+from app.idempotency import Idempotency
+from app.reader import Found, Reader
+from app.reading import read_body, read_query
+from app.writer import Writer
+from domain.names import ALL_WORKSPACES, Resource, is_workspace, resource_id
+from domain.precondition import Precondition
+from domain.principal import Principal
+from domain.errors import WorkspaceNotFound
+from projections.criteria import Field, in_workspace
+from projections.lists import ListQuery
+from projections.sorting import SortKey, parse_sort
+from projections.versions import VersionsTable
+
+T = TypeVar("T", bound=msgspec.Struct)
+AnyRequest = Request[Any, Any, State]
+
+PRINCIPAL_KEY: Final = "ledger.principal"
+"""Where the outermost layer leaves the caller in the ASGI scope."""
+
+NULL: Final = b"null"
+_VARY: Final = "Origin, X-NMP-Principal-Id, X-NMP-Principal-On-Behalf-Of"
+_encode = msgspec.json.Encoder().encode
+
+
+class Circumstances(TypedDict):
+    """What every command has beside what it is about."""
+
+    by: Principal
+    reason: str | None
+    if_match: Precondition | None
+
+
+FromOne = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class PageQuery(msgspec.Struct, frozen=True):
+    """The parameters of a list that are not filters."""
+
+    page: FromOne = 1
+    page_size: FromOne = 100
+    sort: str = "created_at"
+    all_versions: bool = False
+
+
+class Ledger:
+    """The service behind the routes of one process."""
+
+    def __init__(self, writer: Writer, reader: Reader, *, body_read_seconds: float) -> None:
+        self.writer = writer
+        self.reader = reader
+        self._body_read_seconds = body_read_seconds
+
+    async def body(self, request: AnyRequest, kind: type[T]) -> T:
+        """The request's body as declared; a client that stalls while it sends is given up."""
+        try:
+            async with asyncio.timeout(self._body_read_seconds):
+                raw = await request.body()
+        except TimeoutError as stalled:
+            detail = f"The request body did not arrive within {self._body_read_seconds:g} seconds"
+            raise HTTPException(detail, status_code=408) from stalled
+        return read_body(kind, raw, request.headers.get("content-type"))
+
+    async def write(self, request: AnyRequest, command: AnyCommand) -> ASGIResponse:
+        """The answer to a command."""
+        key = headers.read_idempotency_key(request.headers.get("idempotency-key"))
+        idempotency = None
+        if key is not None:
+            principal = caller(request)
+            identity = f"{principal.id} {principal.on_behalf_of or ''}"
+            idempotency = Idempotency(identity, key, await _fingerprint(request))
+        return response(request, await self.writer.submit(Write(command, idempotency)))
+
+    async def page(
+        self,
+        request: AnyRequest,
+        table: VersionsTable[Any],
+        workspace: str,
+        fields: Mapping[str, Field],
+        sortable: Mapping[str, SortKey],
+    ) -> ASGIResponse:
+        """One page of a list, as the query asks for it."""
+        pairs = _query_pairs(request)
+        condition = parse_filter(pairs, fields)
+        query = read_query(PageQuery, pairs)
+        if workspace != ALL_WORKSPACES and not is_workspace(workspace):
+            raise WorkspaceNotFound(workspace)
+        all_versions = query.all_versions and table.resource == "deployments"
+        found = await self.reader.page(
+            table,
+            ListQuery(
+                in_workspace(condition, workspace),
+                fields,
+                parse_sort(query.sort, sortable),
+                all_versions,
+                query.page,
+                query.page_size,
+            ),
+        )
+        pages = -(-found.total // query.page_size) or (0 if all_versions else 1)
+        shown = caller(request).sees_auth_context
+        items = b",".join(answers.list_item(table.resource, body, auth_context=shown) for body in found.bodies)
+        pagination = {
+            "page": query.page,
+            "page_size": query.page_size,
+            "current_page_size": len(found.bodies),
+            "total_pages": pages,
+            "total_results": found.total,
+        }
+        return _json(
+            b'{"data":[%b],"pagination":%b,"sort":%b}' % (items, _encode(pagination), _encode(query.sort))
+        )
+
+    async def versions(
+        self, request: AnyRequest, table: VersionsTable[Any], workspace: str, name: str
+    ) -> ASGIResponse:
+        """All versions of a name, highest first; of a name that is not stored there are none."""
+        if not is_workspace(workspace):
+            raise WorkspaceNotFound(workspace)
+        bodies = await self.reader.versions(table, workspace, name)
+        if not caller(request).sees_auth_context:
+            bodies = [answers.without_auth_context(body) for body in bodies]
+        return _json(f"[{','.join(bodies)}]".encode())
+
+
+def query_of(request: AnyRequest, kind: type[T]) -> T:
+    """The request's query as declared."""
+    return read_query(kind, _query_pairs(request))
+
+
+def new_id(resource: Resource) -> str:
+    """A new random id for a version."""
+    return resource_id(resource, os.urandom(16))
+
+
+def caller(request: AnyRequest) -> Principal:
+    """Who sent the request."""
+    return cast("Principal", request.scope[PRINCIPAL_KEY])  # type: ignore[literal-required]
+
+
+def circumstances(request: AnyRequest) -> Circumstances:
+    """Who sends a command, why, and on which condition."""
+    given = request.headers
+    return {
+        "by": caller(request),
+        "reason": headers.read_reason(given.get("x-change-reason")),
+        "if_match": headers.read_precondition(given.get("if-match")),
+    }
+
+
+def found_response(request: AnyRequest, found: Found) -> ASGIResponse:
+    """A stored object as its reader sees it, or 304 if the reader has it already."""
+    answer = Answer(200, found.body, found.position)
+    if_none_match = request.headers.get("if-none-match")
+    if if_none_match is not None:
+        etag = _etag(found.position, redacted=_is_redacted(request, found.body))
+        if not headers.none_match(if_none_match, etag):
+            return ASGIResponse(status_code=304, headers={"etag": etag, "vary": _VARY})
+    return response(request, answer)
+
+
+def response(request: AnyRequest, answer: Answer) -> ASGIResponse:
+    """An answer as its reader sees it."""
+    sent = {"vary": _VARY}
+    body = answer.body
+    if answer.position is not None:
+        redacted = _is_redacted(request, body)
+        if redacted:
+            body = answers.without_auth_context(body)
+        sent["etag"] = _etag(answer.position, redacted=redacted)
+    if answer.replayed:
+        sent["idempotency-replayed"] = "true"
+    return problem_response(answer, sent, body)
+
+
+def problem_response(
+    answer: Answer, sent: Mapping[str, str] = {"vary": _VARY}, body: str | None = None
+) -> ASGIResponse:
+    """An answer that looks the same to everybody."""
+    extra = dict(sent)
+    if answer.status in _NOT_TO_BE_RETRIED:
+        extra["x-should-retry"] = "false"
+    return ASGIResponse(
+        body=(answer.body if body is None else body).encode(),
+        status_code=answer.status,
+        headers=extra,
+        media_type="application/json",
+    )
+
+
+_NOT_TO_BE_RETRIED: Final = (409, 412)
+"""Clients repeat a 409 unless told that it is final."""
+
+
+def _query_pairs(request: AnyRequest) -> list[tuple[str, str]]:
+    return parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+
+
+def _json(body: bytes) -> ASGIResponse:
+    return ASGIResponse(body=body, headers={"vary": _VARY}, media_type="application/json")
+
+
+def _etag(position: int, *, redacted: bool) -> str:
+    return f'"{position}-r"' if redacted else f'"{position}"'
+
+
+def _is_redacted(request: AnyRequest, body: str) -> bool:
+    return not caller(request).sees_auth_context and answers.AUTH_CONTEXT_KEY in body
+
+
+async def _fingerprint(request: AnyRequest) -> str:
+    """What makes a repeated request the same: method, path, query and body."""
+    scope = request.scope
+    parts: Sequence[bytes] = (
+        scope["method"].encode(),
+        scope["path"].encode(),
+        scope["query_string"],
+        await request.body(),
+    )
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()

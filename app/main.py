@@ -1,0 +1,75 @@
+"""The service put together: settings in, an ASGI application out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from litestar import Litestar
+from litestar.di import Provide
+
+from app import deployment_configs, deployments, operations, problems
+from app.edge import Application, Edge
+from app.event_log import EventLog
+from app.health import Health
+from app.ledger import Ledger
+from app.logs import configure_logs
+from app.reader import Reader
+from app.settings import Settings, handed_down
+from app.writer import Writer
+from projections.deployment_configs import DEPLOYMENT_CONFIGS
+from projections.deployments import DEPLOYMENTS
+
+
+def application() -> Application:
+    """The application of a worker process, with the settings its supervisor hands down."""
+    settings = handed_down(os.environ)
+    configure_logs(settings.log_format, settings.log_level)
+    return create_app(settings)
+
+
+def create_app(settings: Settings) -> Application:
+    """The whole service on the database that `settings.database_url` names."""
+    if settings.database_url is None:
+        msg = "database_url is not set: the supervisor gives the address of the embedded database"
+        raise ValueError(msg)
+    writer = Writer(
+        EventLog(settings.database_url),
+        queue_max=settings.write_queue_max,
+        batch_max=settings.write_batch_max,
+        clock=lambda: datetime.now(UTC),
+    )
+    reader = Reader(
+        settings.database_url,
+        (DEPLOYMENTS, DEPLOYMENT_CONFIGS),
+        connections_max=settings.read_connections_max,
+        batch_max=settings.read_batch_max,
+        queue_max=settings.read_queue_max,
+    )
+    ledger = Ledger(writer, reader, body_read_seconds=settings.body_read_seconds)
+    health = Health(settings.database_url, reader)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        await reader.start()
+        await writer.start()
+        yield
+        await writer.stop()
+        await reader.stop()
+
+    return Edge(
+        Litestar(
+            route_handlers=[deployments.ROUTES, deployment_configs.ROUTES, *operations.ROUTES],
+            dependencies={
+                "ledger": Provide(lambda: ledger, sync_to_thread=False, use_cache=True),
+                "health": Provide(lambda: health, sync_to_thread=False, use_cache=True),
+            },
+            exception_handlers=problems.HANDLERS,
+            lifespan=[lifespan],
+            request_max_body_size=settings.body_bytes_max,
+            openapi_config=None,
+            logging_config=None,
+        )
+    )

@@ -1,0 +1,44 @@
+"""What Prometheus can scrape of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from domain.stream import Recorded
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+REQUESTS: Final = Counter("ledger_requests_total", "Requests answered.", ("method", "route", "status"))
+REQUEST_SECONDS: Final = Histogram(
+    "ledger_request_duration_seconds", "Time to answer a request.", ("method", "route"), buckets=_SECONDS
+)
+EVENTS: Final = Counter("ledger_events_appended_total", "Events appended to the log.", ("kind",))
+BATCH_WRITES: Final = Histogram(
+    "ledger_batch_writes", "Writes committed in one transaction.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+APPEND_SECONDS: Final = Histogram(
+    "ledger_append_duration_seconds", "Time from a write's arrival to its commit.", buckets=_SECONDS
+)
+PROJECTION_POSITION: Final = Gauge(
+    "ledger_projection_position",
+    "Position of the last event the projections show.",
+    multiprocess_mode="max",
+)
+WRITES_WAITING: Final = Gauge(
+    "ledger_writes_waiting", "Writes waiting for their batch.", multiprocess_mode="livesum"
+)
+POOL_CONNECTIONS: Final = Gauge(
+    "ledger_read_pool_connections", "Connections of the read pool.", ("state",), multiprocess_mode="livesum"
+)
+
+
+def committed(events: Sequence[Recorded[Any]], writes: int) -> None:
+    """Count a batch after its commit."""
+    BATCH_WRITES.observe(writes)
+    for recorded in events:
+        EVENTS.labels(str(recorded.event.__struct_config__.tag)).inc()
+    if events:
+        PROJECTION_POSITION.set(events[-1].position)

@@ -1,0 +1,89 @@
+"""Everything that is answered instead of what was asked for: one handler for each kind of it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import structlog
+from litestar.exceptions import HTTPException
+from litestar.response.base import ASGIResponse
+
+from app.answers import Answer, problem, refused
+from app.filters import BadFilter
+from app.headers import MalformedHeader
+from app.ledger import AnyRequest, problem_response
+from app.reader import Unreadable
+from app.reading import InvalidRequest, UnreadableBody
+from app.writer import OutcomeUnknown, Unavailable
+from domain.errors import Refusal
+
+RETRY_AFTER_SECONDS: Final = 1
+
+_log = structlog.get_logger()
+
+
+def refusal(_: AnyRequest, refusal: Refusal) -> ASGIResponse:
+    """A rule of the domain says no."""
+    return problem_response(refused(refusal))
+
+
+def invalid_request(_: AnyRequest, invalid: InvalidRequest) -> ASGIResponse:
+    """The body or the query is not what the route declares."""
+    return problem_response(problem(422, invalid.items))
+
+
+def bad_request(_: AnyRequest, bad: UnreadableBody | BadFilter | MalformedHeader) -> ASGIResponse:
+    """The request cannot be made sense of."""
+    return problem_response(problem(400, str(bad)))
+
+
+def unavailable(_: AnyRequest, reason: Unavailable | Unreadable) -> ASGIResponse:
+    """The service or its database cannot answer now; nothing was changed."""
+    answer = problem(503, f"Service temporarily unavailable: {reason}; nothing was changed. Try again.")
+    return problem_response(answer, {"retry-after": str(RETRY_AFTER_SECONDS)})
+
+
+def outcome_unknown(_: AnyRequest, reason: OutcomeUnknown) -> ASGIResponse:
+    """A write may have taken place: a client that repeats it blindly would perhaps write twice."""
+    answer = problem(
+        503,
+        f"The outcome of this write is unknown: {reason}. Read the resource to see, or repeat the request if it "
+        "had an Idempotency-Key.",
+    )
+    return problem_response(answer, {"retry-after": str(RETRY_AFTER_SECONDS), "x-should-retry": "false"})
+
+
+def http_exception(_: AnyRequest, raised: HTTPException) -> ASGIResponse:
+    """The framework has no route, no such method, or will not read the body."""
+    detail = raised.detail if raised.status_code not in _PHRASES else _PHRASES[raised.status_code]
+    return problem_response(problem(raised.status_code, detail), raised.headers or {})
+
+
+def fault(request: AnyRequest, raised: Exception) -> ASGIResponse:
+    """A defect of the service: the log has it whole, the caller learns no internals."""
+    _log.error("request failed", exc_info=raised, path=request.scope["path"])
+    return problem_response(failure(request.scope))
+
+
+def failure(scope: Any) -> Answer:
+    """The fixed sentence for a fault on a route: its handler's name in words."""
+    handler = scope.get("route_handler")
+    if handler is None:
+        return problem(500, "An unexpected error occurred.")
+    return problem(500, f"Failed to {handler.handler_name.replace('_', ' ')}")
+
+
+_PHRASES: Final = {404: "Not Found", 405: "Method Not Allowed", 413: "Request body is too large"}
+
+HANDLERS: Final[dict[int | type[Exception], Any]] = {
+    Refusal: refusal,
+    InvalidRequest: invalid_request,
+    UnreadableBody: bad_request,
+    BadFilter: bad_request,
+    MalformedHeader: bad_request,
+    OutcomeUnknown: outcome_unknown,
+    Unavailable: unavailable,
+    Unreadable: unavailable,
+    HTTPException: http_exception,
+    Exception: fault,
+}

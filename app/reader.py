@@ -1,0 +1,191 @@
+"""Reads of the projections.
+
+Single objects that are asked for at the same time are read in one statement. A statement starts after the
+requests it serves came, so every read shows every write that was answered before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, LiteralString, NamedTuple
+
+import msgspec
+import structlog
+from psycopg import AsyncConnection, OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from app import metrics
+from projections.lists import ListQuery, Page, list_statement
+from projections.versions import VersionsTable
+
+POOL_WAIT_SECONDS_MAX: Final = 5.0
+# Every statement of these connections but a list is an index look-up, see `event_log`.
+_SESSION: Final[LiteralString] = """
+    SET default_transaction_read_only = on;
+    SET jit = off
+"""
+
+_log = structlog.get_logger()
+_encode = msgspec.json.Encoder().encode
+
+
+class Unreadable(Exception):  # noqa: N818 - an answer for callers, who should come back later
+    """The database could not be read, or too many reads are waiting."""
+
+
+class Found(NamedTuple):
+    """A stored answer and the position of the event that last changed it."""
+
+    body: str
+    position: int
+
+
+class _Question(NamedTuple):
+    key: tuple[Any, ...]
+    answer: asyncio.Future[Found | None]
+
+
+class _Batcher:
+    """Reads of one kind, coalesced: while one statement runs, the next one's keys gather."""
+
+    def __init__(self, reader: Reader, statement: LiteralString, names: Sequence[str]) -> None:
+        self._reader = reader
+        self._statement = statement
+        self._names = ("n", *names)
+        self._gathering: list[_Question] = []
+        self._running = 0
+
+    async def get(self, *key: Any) -> Found | None:
+        if len(self._gathering) >= self._reader.queue_max:
+            msg = f"{len(self._gathering)} reads are waiting already"
+            raise Unreadable(msg)
+        question = _Question(key, asyncio.get_running_loop().create_future())
+        self._gathering.append(question)
+        if self._running < self._reader.statements_max:
+            self._running += 1
+            self._reader.spawn(self._run())
+        return await question.answer
+
+    async def _run(self) -> None:
+        while self._gathering:
+            batch = self._gathering[: self._reader.batch_max]
+            del self._gathering[: self._reader.batch_max]
+            work = asyncio.ensure_future(self._read(batch))
+            await asyncio.wait([work])
+            fault = work.exception()
+            for n, question in enumerate(batch):
+                if question.answer.done():
+                    continue
+                if fault is not None:
+                    question.answer.set_exception(fault)
+                else:
+                    question.answer.set_result(work.result().get(n))
+        self._running -= 1
+
+    async def _read(self, batch: Sequence[_Question]) -> dict[int, Found]:
+        keys = [
+            dict(zip(self._names, (n, *question.key), strict=True)) for n, question in enumerate(batch)
+        ]
+        async with self._reader.connection() as connection:
+            rows = await connection.execute(self._statement, {"keys": _encode(keys).decode()})
+            return {n: Found(body, position) for n, body, position in await rows.fetchall()}
+
+
+class Reader:
+    """All reads of one process, on a pool of read-only connections."""
+
+    def __init__(
+        self,
+        database_url: str,
+        tables: Sequence[VersionsTable[Any]],
+        *,
+        connections_max: int,
+        batch_max: int,
+        queue_max: int,
+    ) -> None:
+        self.batch_max = batch_max
+        self.queue_max = queue_max
+        self.statements_max = max(1, connections_max // 2)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
+            database_url,
+            kwargs={"autocommit": True, "prepare_threshold": 2},
+            min_size=1,
+            max_size=connections_max,
+            timeout=POOL_WAIT_SECONDS_MAX,
+            configure=_configure,
+            open=False,
+        )
+        self._latest = {
+            table.resource: _Batcher(self, table.statement["get_latest"], ("workspace", "name"))
+            for table in tables
+        }
+        self._version = {
+            table.resource: _Batcher(self, table.statement["get_version"], ("workspace", "name", "version"))
+            for table in tables
+        }
+
+    async def start(self) -> None:
+        """Open the pool, on the running loop."""
+        await self._pool.open()
+
+    async def stop(self) -> None:
+        """Close the pool; reads that still run finish first."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._pool.close()
+
+    async def latest(self, table: VersionsTable[Any], workspace: str, name: str) -> Found | None:
+        """The latest version of a name."""
+        return await self._latest[table.resource].get(workspace, name)
+
+    async def version(
+        self, table: VersionsTable[Any], workspace: str, name: str, version: int
+    ) -> Found | None:
+        """One version of a name."""
+        return await self._version[table.resource].get(workspace, name, version)
+
+    async def versions(self, table: VersionsTable[Any], workspace: str, name: str) -> list[str]:
+        """The bodies of all versions of a name, highest first."""
+        where = {"workspace": workspace, "name": name}
+        async with self.connection() as connection:
+            rows = await connection.execute(table.statement["list_versions"], where)
+            return [body for (body,) in await rows.fetchall()]
+
+    async def page(self, table: VersionsTable[Any], query: ListQuery) -> Page:
+        """One page of a list, with the number of all that match, from one snapshot."""
+        statement, parameters = list_statement(table.table, query)
+        async with self.connection() as connection:
+            row = await (await connection.execute(statement, parameters, prepare=False)).fetchone()
+        if row is None:
+            return Page(0, [])
+        return Page(*row)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+        """A connection of the pool; `Unreadable` if the database is away."""
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (OperationalError, PoolTimeout) as lost:
+            _log.warning("database cannot be read", error=str(lost))
+            msg = "the database cannot be reached"
+            raise Unreadable(msg) from lost
+
+    def spawn(self, work: Any) -> None:
+        """Run a coroutine that nobody awaits, and keep it from being collected."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def observe_pool(self) -> None:
+        """Bring the pool's metrics up to date."""
+        statistics = self._pool.get_stats()
+        for state in ("pool_size", "pool_available", "requests_waiting"):
+            metrics.POOL_CONNECTIONS.labels(state).set(statistics.get(state, 0))
+
+
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    await connection.execute(_SESSION)

@@ -1,0 +1,165 @@
+"""The one writer of a process: commands that wait together are committed together (group commit).
+
+Handlers submit commands and await their answers. A task takes all that wait, up to `batch_max`, has them run in
+one transaction on the writer's thread (see `batch`), and answers each. Every decision is taken under the log's
+lock, so there is no conflict to retry, within a process or between processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import structlog
+from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
+
+from app import metrics
+from app.answers import Answer
+from app.batch import Batch, Write
+from app.event_log import EventLog
+
+SETTLE_SECONDS_MAX: Final = 5.0
+"""How long to find out whether a commit whose answer was lost took place."""
+_SETTLE_PAUSE_SECONDS: Final = 0.1
+
+_log = structlog.get_logger()
+
+
+class Unavailable(Exception):  # noqa: N818 - an answer for callers, who should come back later
+    """The write was not taken; nothing was changed."""
+
+
+class OutcomeUnknown(Unavailable):
+    """The database went away during the commit and did not come back in time to say how it ended."""
+
+
+class _Waiting(NamedTuple):
+    write: Write
+    answer: asyncio.Future[Answer]
+    since: float
+
+
+class Writer:
+    """Takes writes on one event loop and commits them in batches on a thread of its own."""
+
+    def __init__(
+        self, log: EventLog, *, queue_max: int, batch_max: int, clock: Callable[[], datetime]
+    ) -> None:
+        self._event_log = log
+        self._queue_max = queue_max
+        self._batch_max = batch_max
+        self._clock = clock
+        self._waiting: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._stopping = False
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to take writes, on the running loop."""
+        self._task = asyncio.create_task(self._work())
+
+    async def stop(self) -> None:
+        """Commit what waits, then stop."""
+        self._stopping = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+        self._thread.shutdown()
+        self._event_log.datastore.close()
+
+    async def submit(self, write: Write) -> Answer:
+        """The answer to a write, after its commit; `Unavailable` if it was not, or may not have been, taken."""
+        if self._stopping:
+            msg = "the service is stopping"
+            raise Unavailable(msg)
+        if len(self._waiting) >= self._queue_max:
+            msg = f"{len(self._waiting)} writes are waiting already"
+            raise Unavailable(msg)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(write, answer, time.perf_counter()))
+        self._arrived.set()
+        return await answer
+
+    async def _work(self) -> None:
+        while self._waiting or not self._stopping:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                metrics.WRITES_WAITING.set(len(self._waiting))
+                await self._commit(self._take())
+
+    def _take(self) -> list[_Waiting]:
+        """All that waits, up to the limit; a write that runs alone, alone."""
+        taken: list[_Waiting] = []
+        while self._waiting and len(taken) < self._batch_max:
+            alone = self._waiting[0].write.runs_alone
+            if alone and taken:
+                break
+            taken.append(self._waiting.popleft())
+            if alone:
+                break
+        return taken
+
+    async def _commit(self, taken: Sequence[_Waiting]) -> None:
+        """Commit and answer; of writes that fail together, find by halves the one that must fail alone."""
+        writes = [waiting.write for waiting in taken]
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._transact, writes)
+        await asyncio.wait([work])
+        fault = work.exception()
+        if fault is None:
+            _deliver(taken, work.result())
+        elif len(taken) == 1 or isinstance(fault, Unavailable):
+            for waiting in taken:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(fault)
+        else:
+            middle = len(taken) // 2
+            await self._commit(taken[:middle])
+            await self._commit(taken[middle:])
+
+    def _transact(self, writes: Sequence[Write]) -> Sequence[Answer]:
+        batch: Batch | None = None
+        try:
+            with self._event_log.batch() as (cursor, head):
+                batch = Batch(self._event_log, cursor, head, self._clock())
+                answers: Sequence[Answer] = batch.run(writes)
+        except (OperationalError, InterfaceError) as lost:
+            _log.warning("database lost during a write", error=str(lost), writes=len(writes))
+            answers = self._settle(batch)
+        metrics.committed(batch.events if batch else [], len(writes))
+        return answers
+
+    def _settle(self, batch: Batch | None) -> Sequence[Answer]:
+        """The answers of a batch whose connection was lost, if it was committed all the same."""
+        if batch is None or batch.answers is None:
+            msg = "the database cannot be reached"
+            raise Unavailable(msg)
+        give_up = time.monotonic() + SETTLE_SECONDS_MAX
+        while batch.events:
+            try:
+                committed = self._event_log.holds(batch.events[0])
+            except PersistenceError as error:
+                if time.monotonic() > give_up:
+                    msg = "the database went away during the commit"
+                    raise OutcomeUnknown(msg) from error
+                time.sleep(_SETTLE_PAUSE_SECONDS)
+                continue
+            if committed:
+                break
+            msg = "the database went away before the commit"
+            raise Unavailable(msg)
+        return batch.answers
+
+
+def _deliver(taken: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
+    now = time.perf_counter()
+    for waiting, answer in zip(taken, answers, strict=True):
+        metrics.APPEND_SECONDS.observe(now - waiting.since)
+        if not waiting.answer.done():  # a caller that left has cancelled its own
+            waiting.answer.set_result(answer)

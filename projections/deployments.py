@@ -1,0 +1,80 @@
+"""Rows of deployment versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from domain import deployment
+from domain.deployment import DeploymentVersion
+from domain.deployment_config import Referrer
+from projections.sql import statements
+from projections.timeline import Row
+from projections.versions import Tuples, VersionsTable
+
+_STATEMENT = statements("deployments.sql")
+
+
+class DeploymentColumns(msgspec.Struct, frozen=True):
+    """A row as it is inserted; see the migration that creates the table."""
+
+    workspace: str
+    name: str
+    version: int
+    valid_from: int
+    valid_until: int
+    latest_until: int
+    changed_position: int
+    created_position: int
+    created_at: datetime
+    updated_at: datetime
+    config_version: int
+    id: str
+    project: str | None
+    config: str
+    status: str
+    status_message: str
+    model_provider_id: str | None
+    body: str
+
+
+def columns(workspace: str, name: str, row: Row[DeploymentVersion], body: str) -> DeploymentColumns:
+    """A row as it is inserted."""
+    state = row.snapshot.state
+    return DeploymentColumns(
+        workspace,
+        name,
+        row.version,
+        row.valid_from,
+        row.valid_until,
+        row.latest_until,
+        row.snapshot.position,
+        row.created_position,
+        state.created_at,
+        state.updated_at,
+        state.config_version,
+        state.id,
+        state.project,
+        state.config,
+        state.status,
+        state.status_message,
+        state.model_provider_id,
+        body,
+    )
+
+
+DEPLOYMENTS = VersionsTable(
+    "deployments",
+    "deployment_versions",
+    state=DeploymentVersion,
+    fold=deployment.changes,
+    columns=columns,
+    insert=_STATEMENT["insert"],
+)
+
+
+def referrers(cursor: Tuples, workspace: str, config: str) -> list[Referrer]:
+    """The deployments of a workspace that refer to a config, see `domain.deployment_config.Referrer`."""
+    where = {"workspace": workspace, "config": config}
+    return [Referrer(*row) for row in cursor.execute(_STATEMENT["referrers"], where)]

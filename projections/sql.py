@@ -1,0 +1,19 @@
+"""The named statements of `.sql` files, as constants.
+
+A file holds statements separated by a line `-- :name`; `{versions}` in one stands for the table.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import LiteralString, cast
+
+
+def statements(file: str, package: str = "projections", **tables: str) -> dict[str, LiteralString]:
+    """The statements of a file by name, with the names of tables filled in.
+
+    What is filled in comes from this code, never from a request, which makes the result literal.
+    """
+    text = files(package).joinpath(file).read_text(encoding="utf-8")
+    named = (part.split("\n", 1) for part in text.split("-- :")[1:])
+    return {name.strip(): cast("LiteralString", body.format(**tables).strip()) for name, body in named}

@@ -1,0 +1,126 @@
+"""A table of versions: load what a batch of commands concerns, and write what its events made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
+
+import msgspec
+from psycopg import Cursor
+
+from domain.names import Resource
+from domain.stream import Snapshot
+from projections.sql import statements
+from projections.timeline import Fold, Row, Timeline
+
+S = TypeVar("S")
+Tuples = Cursor[tuple[Any, ...]]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Key(NamedTuple):
+    """A name, and the version of interest beside its latest one."""
+
+    workspace: str
+    name: str
+    version: int | None = None
+
+
+class Loaded(NamedTuple, Generic[S]):
+    """What the table knows of a name: the highest version ever given out, and open rows."""
+
+    last_version: int
+    rows: list[Row[S]]
+
+
+class VersionsTable(Generic[S]):
+    """One of the two tables of versions, with the fold that fills it.
+
+    `columns` gives a row as it is inserted, from workspace, name, row and body.
+    """
+
+    def __init__(
+        self,
+        resource: Resource,
+        table: str,
+        *,
+        state: type[S],
+        fold: Fold[S],
+        columns: Callable[[str, str, Row[S], str], msgspec.Struct],
+        insert: LiteralString,
+    ) -> None:
+        self.resource = resource
+        self.table = table
+        self.fold = fold
+        self.statement = statements("versions.sql", versions=table)
+        self._insert = insert
+        self._columns = columns
+        self._decode = msgspec.json.Decoder(state).decode
+
+    def load(self, cursor: Tuples, keys: Sequence[Key]) -> list[Loaded[S]]:
+        """For each key the rows of the latest version and of the version of interest, if they are stored."""
+        numbered = [
+            {"n": n, "workspace": key.workspace, "name": key.name, "version": key.version}
+            for n, key in enumerate(keys)
+        ]
+        found: list[Loaded[S]] = [Loaded(0, []) for _ in keys]
+        for n, last_version, *row in cursor.execute(
+            self.statement["load"], {"keys": _encode(numbered).decode()}
+        ):
+            rows = found[n].rows
+            if row[0] is not None:
+                rows.append(self._row(row))
+            found[n] = Loaded(last_version, rows)
+        return found
+
+    def load_for_removal(self, cursor: Tuples, key: Key) -> Loaded[S]:
+        """All open rows of a name, or those that the removal of one version concerns."""
+        where = {"workspace": key.workspace, "name": key.name, "version": key.version}
+        if key.version is None:
+            rows = cursor.execute(self.statement["load_all"], where).fetchall()
+            return Loaded(rows[0][1] if rows else 0, [self._row(row[2:]) for row in rows])
+        loaded = self.load(cursor, [key])[0]
+        below = cursor.execute(self.statement["load_below"], where).fetchone()
+        known = {row.version for row in loaded.rows}
+        if below is not None and below[2] not in known:
+            loaded.rows.append(self._row(below[2:]))
+        return loaded
+
+    def write(self, cursor: Tuples, timelines: Iterable[tuple[str, str, Timeline[S]]]) -> None:
+        """Bring the table up to what the timelines, each with its workspace and name, have become."""
+        ended = []
+        added = []
+        for workspace, name, timeline in timelines:
+            ended += [
+                {
+                    "workspace": workspace,
+                    "name": name,
+                    "version": row.version,
+                    "valid_until": row.valid_until,
+                    "latest_until": row.latest_until,
+                }
+                for row in timeline.ended.values()
+            ]
+            added += [self._columns(workspace, name, row, self.body(row)) for row in timeline.added]
+        if ended:
+            cursor.execute(self.statement["end"], {"rows": _encode(ended).decode()})
+        if added:
+            cursor.execute(self._insert, {"rows": _encode(added).decode()})
+
+    def body(self, row: Row[S]) -> str:
+        """The answer a row gives: exactly what is stored with it."""
+        if row.body is None:
+            row.body = _encode(row.snapshot.state).decode()
+        return row.body
+
+    def _row(self, columns: Sequence[Any]) -> Row[S]:
+        version, valid_from, latest_until, changed_position, created_position, body = columns
+        return Row(
+            version,
+            Snapshot(self._decode(body), changed_position),
+            valid_from=valid_from,
+            latest_until=latest_until,
+            created_position=created_position,
+            body=body,
+        )

@@ -1,0 +1,66 @@
+-- Statements on a table of versions; {versions} is deployment_versions or deployment_config_versions.
+-- 9223372036854775807 is the open end of a row that still holds.
+
+-- :load
+-- For each key the highest version ever given out, and the open rows of the latest version and of the one asked for.
+SELECT k.n, coalesce(last.version, 0), v.version, v.valid_from, v.latest_until, v.changed_position, v.created_position, v.body
+  FROM json_to_recordset(%(keys)s) AS k (n int, workspace text, name text, version bigint)
+ CROSS JOIN LATERAL (
+       SELECT max(l.version) AS version
+         FROM {versions} l
+        WHERE l.workspace = k.workspace AND l.name = k.name
+       ) last
+  LEFT JOIN LATERAL (
+       SELECT a.*
+         FROM {versions} a
+        WHERE a.workspace = k.workspace AND a.name = k.name AND a.latest_until = 9223372036854775807
+        UNION ALL
+       SELECT b.*
+         FROM {versions} b
+        WHERE b.workspace = k.workspace AND b.name = k.name AND b.version = k.version
+          AND b.valid_until = 9223372036854775807 AND b.latest_until <> 9223372036854775807
+       ) v ON true;
+
+-- :load_all
+-- Every open row of a name, with the highest version ever given out.
+SELECT 0, (SELECT max(l.version) FROM {versions} l WHERE l.workspace = %(workspace)s AND l.name = %(name)s),
+       v.version, v.valid_from, v.latest_until, v.changed_position, v.created_position, v.body
+  FROM {versions} v
+ WHERE v.workspace = %(workspace)s AND v.name = %(name)s AND v.valid_until = 9223372036854775807;
+
+-- :load_below
+-- The open row of the next lower version, which becomes the latest if the versions above it go.
+SELECT 0, 0, v.version, v.valid_from, v.latest_until, v.changed_position, v.created_position, v.body
+  FROM {versions} v
+ WHERE v.workspace = %(workspace)s AND v.name = %(name)s AND v.valid_until = 9223372036854775807
+   AND v.version < %(version)s
+ ORDER BY v.version DESC
+ LIMIT 1;
+
+-- :end
+-- Move the ends of open rows.
+UPDATE {versions} v
+   SET valid_until = e.valid_until, latest_until = e.latest_until
+  FROM json_to_recordset(%(rows)s) AS e (workspace text, name text, version bigint, valid_until bigint, latest_until bigint)
+ WHERE v.workspace = e.workspace AND v.name = e.name AND v.version = e.version
+   AND v.valid_until = 9223372036854775807;
+
+-- :get_latest
+-- The answers for the latest versions of many names.
+SELECT k.n, v.body, v.changed_position
+  FROM json_to_recordset(%(keys)s) AS k (n int, workspace text, name text)
+  JOIN {versions} v ON v.workspace = k.workspace AND v.name = k.name AND v.latest_until = 9223372036854775807;
+
+-- :get_version
+-- The answers for given versions of many names.
+SELECT k.n, v.body, v.changed_position
+  FROM json_to_recordset(%(keys)s) AS k (n int, workspace text, name text, version bigint)
+  JOIN {versions} v ON v.workspace = k.workspace AND v.name = k.name AND v.version = k.version
+   AND v.valid_until = 9223372036854775807;
+
+-- :list_versions
+-- The answers for all versions of a name, highest first.
+SELECT v.body
+  FROM {versions} v
+ WHERE v.workspace = %(workspace)s AND v.name = %(name)s AND v.valid_until = 9223372036854775807
+ ORDER BY v.version DESC;
