@@ -128,9 +128,7 @@ def migrate(
 
 
 @app.command(name="settings")
-def show_settings(
-    *, json: AsJson = False, settings: SettingsFile = None, flags: AllFlags = NO_FLAGS
-) -> int:
+def show_settings(*, json: AsJson = False, settings: SettingsFile = None, flags: AllFlags = NO_FLAGS) -> int:
     """Show every setting as `serve` would use it, and where its value comes from.
 
     ```
@@ -144,7 +142,9 @@ def show_settings(
         return DONE
     table = Table("setting", "value", "from", box=None, pad_edge=False)
     for name, value, origin in rows:
-        table.add_row(name, "–" if value is None else str(value), origin, style=None if origin == "default" else "bold")
+        table.add_row(
+            name, "–" if value is None else str(value), origin, style=None if origin == "default" else "bold"
+        )
     Console().print(table)
     return DONE
 

@@ -137,7 +137,9 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop the server cleanly, rolling back what is unfinished; nothing happens if it does not run."""
         if self.postmaster() is not None:
-            self._run("pg_ctl", "stop", "-D", str(self.pgdata), "-m", "fast", "-w", "-t", str(STOP_SECONDS_MAX))
+            self._run(
+                "pg_ctl", "stop", "-D", str(self.pgdata), "-m", "fast", "-w", "-t", str(STOP_SECONDS_MAX)
+            )
         if self._socket_dir is not None and self._socket_dir.parent != self.directory:
             shutil.rmtree(self._socket_dir, ignore_errors=True)
         self._socket_dir = None
@@ -211,7 +213,17 @@ class EmbeddedPostgres:
         # pg_ctl hands this text to a shell.
         text = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
         log = self.pgdata / "start.log"
-        arguments = ("-D", str(self.pgdata), "-l", str(log), "-o", text, "-w", "-t", str(self._start_seconds_max))
+        arguments = (
+            "-D",
+            str(self.pgdata),
+            "-l",
+            str(log),
+            "-o",
+            text,
+            "-w",
+            "-t",
+            str(self._start_seconds_max),
+        )
         try:
             self._run("pg_ctl", "start", *arguments)
         except PostgresUnavailable as error:
@@ -221,7 +233,9 @@ class EmbeddedPostgres:
 
     def _last_log_lines(self, log: Path) -> list[str]:
         logs = [log, *sorted((self.pgdata / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)[-1:]]
-        lines = [line for path in logs if path.exists() for line in path.read_text(errors="replace").splitlines()]
+        lines = [
+            line for path in logs if path.exists() for line in path.read_text(errors="replace").splitlines()
+        ]
         return lines[-12:]
 
     def _wait_until_it_answers(self, deadline: float) -> None:

@@ -108,8 +108,15 @@ class HttpServer(Server):
         dead = self.wrks[index]
         lived_seconds = time.monotonic() - dead.birth
         again = lived_seconds < RESPAWN_SECONDS_MAX
-        self._respawn_seconds = min(self._respawn_seconds * 2, RESPAWN_SECONDS_MAX) if again else RESPAWN_SECONDS_MIN
-        log.error("worker died", pid=dead.inner.pid, exit_code=dead.inner.exitcode, lived_seconds=round(lived_seconds))
+        self._respawn_seconds = (
+            min(self._respawn_seconds * 2, RESPAWN_SECONDS_MAX) if again else RESPAWN_SECONDS_MIN
+        )
+        log.error(
+            "worker died",
+            pid=dead.inner.pid,
+            exit_code=dead.inner.exitcode,
+            lived_seconds=round(lived_seconds),
+        )
         mark_process_dead(dead.inner.pid)
         if again:
             self.main_loop_interrupt.wait(self._respawn_seconds)

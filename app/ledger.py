@@ -38,8 +38,8 @@ AnyRequest = Request[Any, Any, State]
 PRINCIPAL_KEY: Final = "ledger.principal"
 """Where the outermost layer leaves the caller in the ASGI scope."""
 
-NULL: Final = b"null"
-_VARY: Final = "Origin, X-NMP-Principal-Id, X-NMP-Principal-On-Behalf-Of"
+_NOT_TO_BE_RETRIED: Final = (409, 412)
+VARY: Final = "Origin, X-NMP-Principal-Id, X-NMP-Principal-On-Behalf-Of"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -175,13 +175,13 @@ def found_response(request: AnyRequest, found: Found) -> ASGIResponse:
     if if_none_match is not None:
         etag = _etag(found.position, redacted=_is_redacted(request, found.body))
         if not headers.none_match(if_none_match, etag):
-            return ASGIResponse(status_code=304, headers={"etag": etag, "vary": _VARY})
+            return ASGIResponse(status_code=304, headers={"etag": etag, "vary": VARY})
     return response(request, answer)
 
 
 def response(request: AnyRequest, answer: Answer) -> ASGIResponse:
     """An answer as its reader sees it."""
-    sent = {"vary": _VARY}
+    sent = {"vary": VARY}
     body = answer.body
     if answer.position is not None:
         redacted = _is_redacted(request, body)
@@ -190,26 +190,17 @@ def response(request: AnyRequest, answer: Answer) -> ASGIResponse:
         sent["etag"] = _etag(answer.position, redacted=redacted)
     if answer.replayed:
         sent["idempotency-replayed"] = "true"
-    return problem_response(answer, sent, body)
-
-
-def problem_response(
-    answer: Answer, sent: Mapping[str, str] = {"vary": _VARY}, body: str | None = None
-) -> ASGIResponse:
-    """An answer that looks the same to everybody."""
-    extra = dict(sent)
-    if answer.status in _NOT_TO_BE_RETRIED:
-        extra["x-should-retry"] = "false"
     return ASGIResponse(
-        body=(answer.body if body is None else body).encode(),
+        body=body.encode(),
         status_code=answer.status,
-        headers=extra,
+        headers=sent | retry_advice(answer.status),
         media_type="application/json",
     )
 
 
-_NOT_TO_BE_RETRIED: Final = (409, 412)
-"""Clients repeat a 409 unless told that it is final."""
+def retry_advice(status: int) -> dict[str, str]:
+    """Clients repeat a 409 unless they are told that it is final."""
+    return {"x-should-retry": "false"} if status in _NOT_TO_BE_RETRIED else {}
 
 
 def _query_pairs(request: AnyRequest) -> list[tuple[str, str]]:
@@ -217,7 +208,7 @@ def _query_pairs(request: AnyRequest) -> list[tuple[str, str]]:
 
 
 def _json(body: bytes) -> ASGIResponse:
-    return ASGIResponse(body=body, headers={"vary": _VARY}, media_type="application/json")
+    return ASGIResponse(body=body, headers={"vary": VARY}, media_type="application/json")
 
 
 def _etag(position: int, *, redacted: bool) -> str:

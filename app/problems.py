@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
 from litestar.exceptions import HTTPException
-from litestar.response.base import ASGIResponse
+from litestar.response import Response
 
 from app.answers import Answer, problem, refused
 from app.filters import BadFilter
 from app.headers import MalformedHeader
-from app.ledger import AnyRequest, problem_response
+from app.ledger import VARY, AnyRequest, retry_advice
 from app.reader import Unreadable
 from app.reading import InvalidRequest, UnreadableBody
 from app.writer import OutcomeUnknown, Unavailable
@@ -22,47 +23,47 @@ RETRY_AFTER_SECONDS: Final = 1
 _log = structlog.get_logger()
 
 
-def refusal(_: AnyRequest, refusal: Refusal) -> ASGIResponse:
+def refusal(_: AnyRequest, refusal: Refusal) -> Response[bytes]:
     """A rule of the domain says no."""
-    return problem_response(refused(refusal))
+    return respond(refused(refusal))
 
 
-def invalid_request(_: AnyRequest, invalid: InvalidRequest) -> ASGIResponse:
+def invalid_request(_: AnyRequest, invalid: InvalidRequest) -> Response[bytes]:
     """The body or the query is not what the route declares."""
-    return problem_response(problem(422, invalid.items))
+    return respond(problem(422, invalid.items))
 
 
-def bad_request(_: AnyRequest, bad: UnreadableBody | BadFilter | MalformedHeader) -> ASGIResponse:
+def bad_request(_: AnyRequest, bad: UnreadableBody | BadFilter | MalformedHeader) -> Response[bytes]:
     """The request cannot be made sense of."""
-    return problem_response(problem(400, str(bad)))
+    return respond(problem(400, str(bad)))
 
 
-def unavailable(_: AnyRequest, reason: Unavailable | Unreadable) -> ASGIResponse:
+def unavailable(_: AnyRequest, reason: Unavailable | Unreadable) -> Response[bytes]:
     """The service or its database cannot answer now; nothing was changed."""
     answer = problem(503, f"Service temporarily unavailable: {reason}; nothing was changed. Try again.")
-    return problem_response(answer, {"retry-after": str(RETRY_AFTER_SECONDS)})
+    return respond(answer, {"retry-after": str(RETRY_AFTER_SECONDS)})
 
 
-def outcome_unknown(_: AnyRequest, reason: OutcomeUnknown) -> ASGIResponse:
+def outcome_unknown(_: AnyRequest, reason: OutcomeUnknown) -> Response[bytes]:
     """A write may have taken place: a client that repeats it blindly would perhaps write twice."""
     answer = problem(
         503,
         f"The outcome of this write is unknown: {reason}. Read the resource to see, or repeat the request if it "
         "had an Idempotency-Key.",
     )
-    return problem_response(answer, {"retry-after": str(RETRY_AFTER_SECONDS), "x-should-retry": "false"})
+    return respond(answer, {"retry-after": str(RETRY_AFTER_SECONDS), "x-should-retry": "false"})
 
 
-def http_exception(_: AnyRequest, raised: HTTPException) -> ASGIResponse:
+def http_exception(_: AnyRequest, raised: HTTPException) -> Response[bytes]:
     """The framework has no route, no such method, or will not read the body."""
     detail = raised.detail if raised.status_code not in _PHRASES else _PHRASES[raised.status_code]
-    return problem_response(problem(raised.status_code, detail), raised.headers or {})
+    return respond(problem(raised.status_code, detail), raised.headers or {})
 
 
-def fault(request: AnyRequest, raised: Exception) -> ASGIResponse:
+def fault(request: AnyRequest, raised: Exception) -> Response[bytes]:
     """A defect of the service: the log has it whole, the caller learns no internals."""
     _log.error("request failed", exc_info=raised, path=request.scope["path"])
-    return problem_response(failure(request.scope))
+    return respond(failure(request.scope))
 
 
 def failure(scope: Any) -> Answer:
@@ -71,6 +72,16 @@ def failure(scope: Any) -> Answer:
     if handler is None:
         return problem(500, "An unexpected error occurred.")
     return problem(500, f"Failed to {handler.handler_name.replace('_', ' ')}")
+
+
+def respond(answer: Answer, headers: Mapping[str, str] | None = None) -> Response[bytes]:
+    """An answer that looks the same to everybody."""
+    return Response(
+        answer.body.encode(),
+        status_code=answer.status,
+        headers={"vary": VARY, **retry_advice(answer.status), **(headers or {})},
+        media_type="application/json",
+    )
 
 
 _PHRASES: Final = {404: "Not Found", 405: "Method Not Allowed", 413: "Request body is too large"}

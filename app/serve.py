@@ -44,7 +44,9 @@ START_REFUSALS: Final = (DatabaseRefused, MigrationRefused, PortTaken, PostgresU
 """What can keep the service from starting; the texts are for the operator."""
 
 
-def serve(settings: Settings, *, application: str = APPLICATION, announce: Callable[[str], None] | None = None) -> None:
+def serve(
+    settings: Settings, *, application: str = APPLICATION, announce: Callable[[str], None] | None = None
+) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, then let requests finish and stop the embedded database.
 
     `announce` gets one line, when every worker listens. Raises one of `START_REFUSALS`.
@@ -154,4 +156,6 @@ def _ready_line(settings: Settings, database_name: str) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
     release = version("deployment-ledger")
-    return f"Deployment Ledger {release} listens on http://{host}:{settings.port} ({workers}, {database_name})"
+    return (
+        f"Deployment Ledger {release} listens on http://{host}:{settings.port} ({workers}, {database_name})"
+    )

@@ -41,9 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     connections_max: Annotated[
         int, Meta(ge=1, le=100_000, description="Connections served at once, in each process.")
     ] = 4096
-    body_bytes_max: Annotated[
-        int, Meta(ge=1024, le=2**26, description="Largest request body.")
-    ] = 2**20
+    body_bytes_max: Annotated[int, Meta(ge=1024, le=2**26, description="Largest request body.")] = 2**20
     body_read_seconds: Annotated[
         float, Meta(gt=0, le=3600, description="Time a client has to send a whole body.")
     ] = 10.0

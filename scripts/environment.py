@@ -47,7 +47,16 @@ def _install(lock: Path) -> None:
     _say(f"Installing {count} pinned packages into {VENV} (once) ...")
     if not _works():
         _run(sys.executable, "-m", "venv", "--clear", str(VENV))
-    pip = (str(PYTHON), "-m", "pip", "install", "-qq", "--no-input", "--disable-pip-version-check", "--no-deps")
+    pip = (
+        str(PYTHON),
+        "-m",
+        "pip",
+        "install",
+        "-qq",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--no-deps",
+    )
     _run(*pip, "--require-hashes", "-r", str(lock))
     _run(*pip, "--no-build-isolation", "--editable", str(ROOT))
     _say(f"Installed in {time.monotonic() - started:.0f} s.")

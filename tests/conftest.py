@@ -18,7 +18,9 @@ settings.load_profile("dev")
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "both_servers: run on the oldest supported PostgreSQL as well (fixture postgres)")
+    config.addinivalue_line(
+        "markers", "both_servers: run on the oldest supported PostgreSQL as well (fixture postgres)"
+    )
 
 
 def pytest_generate_tests(metafunc):

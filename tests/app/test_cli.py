@@ -34,7 +34,10 @@ def test_a_bad_setting_is_exit_code_2_and_named(capsys):
 
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "bad setting: port: 'http' is not allowed; a whole number from 0 to 65535 (from --port)" in printed.err
+    assert (
+        "bad setting: port: 'http' is not allowed; a whole number from 0 to 65535 (from --port)"
+        in printed.err
+    )
 
 
 def test_settings_shows_values_and_origins(capsys, monkeypatch):

@@ -40,7 +40,13 @@ def test_what_is_committed_is_on_disk(data_dir):
     with EmbeddedPostgres(data_dir) as server:
         settings = {
             name: one(server.url, f"SHOW {name}")
-            for name in ("fsync", "synchronous_commit", "full_page_writes", "data_checksums", "server_encoding")
+            for name in (
+                "fsync",
+                "synchronous_commit",
+                "full_page_writes",
+                "data_checksums",
+                "server_encoding",
+            )
         }
 
     assert settings == {
@@ -125,7 +131,9 @@ def test_a_pid_file_that_names_a_foreign_process_is_no_server(data_dir):
     """Process ids are used again: ours must not be taken for a postmaster, nor be signalled."""
     with EmbeddedPostgres(data_dir):
         pass
-    (data_dir / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{data_dir}/postgres\n1\n5432\n/tmp\n\n\n")
+    (data_dir / "postgres" / "postmaster.pid").write_text(
+        f"{os.getpid()}\n{data_dir}/postgres\n1\n5432\n/tmp\n\n\n"
+    )
 
     with EmbeddedPostgres(data_dir) as server:
         assert server.postmaster() not in (None, os.getpid())

@@ -86,7 +86,9 @@ def test_a_database_of_a_newer_release_is_refused(empty_database_url, files):
     migrate(empty_database_url, files)
     (files / "0002_second.sql").unlink()
 
-    with pytest.raises(MigrationRefused, match="at migration 0002, this release knows 0001: 0002_second was applied"):
+    with pytest.raises(
+        MigrationRefused, match="at migration 0002, this release knows 0001: 0002_second was applied"
+    ):
         pending(empty_database_url, files)
 
 

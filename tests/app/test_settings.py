@@ -65,7 +65,9 @@ def test_a_file_says_types_plainly(tmp_path):
 
 def test_an_unknown_variable_is_refused_with_the_nearest_name():
     """A typing error must not pass as a default."""
-    with pytest.raises(BadSetting, match="DEPLOYMENT_LEDGER_PROT: no such setting; did you mean DEPLOYMENT_LEDGER_PORT"):
+    with pytest.raises(
+        BadSetting, match="DEPLOYMENT_LEDGER_PROT: no such setting; did you mean DEPLOYMENT_LEDGER_PORT"
+    ):
         load_settings({}, {"DEPLOYMENT_LEDGER_PROT": "1"}, None)
 
 

@@ -14,7 +14,9 @@ import psutil
 PROGRAM = Path(sys.executable).with_name("deployment-ledger")
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
-READY_LINE = re.compile(r"^Deployment Ledger \S+ listens on (?P<url>http://\S+) \((?P<rest>.*)\)$", re.MULTILINE)
+READY_LINE = re.compile(
+    r"^Deployment Ledger \S+ listens on (?P<url>http://\S+) \((?P<rest>.*)\)$", re.MULTILINE
+)
 
 
 class ServiceFailed(Exception):
