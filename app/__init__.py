@@ -1,6 +1,7 @@
 """The shell: HTTP in and out, the writer and the reader, settings, and the command line.
 
-A write walks `deployments` (decoded, becomes a command), `writer` (waits for its batch), `batch` (one transaction: load,
-decide, store), the decision in `domain.deployment`, `event_log` and `projections.versions` (events and rows), and back
-as the row it made. A refusal is turned into its answer in `answers`. A read walks its route and `reader`.
+A write walks `deployments` (decoded, becomes a command), `writer` (waits for its batch), `batch` (one
+transaction: load, decide, store), the decision in `domain.deployment`, `event_log` and
+`projections.versions` (events and rows), and back as the row it made. A refusal is turned into its answer
+in `answers`. A read walks its route and `reader`.
 """

@@ -140,7 +140,9 @@ class Batch:
                 return self._version_answer(DEPLOYMENTS, stream, command, updated, updated.version, 201)
             case ChangeDeploymentStatus():
                 changed = deployment.change_status(stream.state, command, at)
-                version = (version_number(command.version) if command.version else None) or stream.state.latest
+                version = (
+                    version_number(command.version) if command.version else None
+                ) or stream.state.latest
                 return self._version_answer(DEPLOYMENTS, stream, command, changed, version or 0, 200)
             case DeleteDeployment():
                 deleted = deployment.delete(stream.state, command, at)
@@ -156,10 +158,14 @@ class Batch:
         match command:
             case CreateDeploymentConfig():
                 created = deployment_config.create(stream.state, command, at)
-                return self._version_answer(DEPLOYMENT_CONFIGS, stream, command, created, created.version, 201)
+                return self._version_answer(
+                    DEPLOYMENT_CONFIGS, stream, command, created, created.version, 201
+                )
             case UpdateDeploymentConfig():
                 updated = deployment_config.update(stream.state, command, at)
-                return self._version_answer(DEPLOYMENT_CONFIGS, stream, command, updated, updated.version, 201)
+                return self._version_answer(
+                    DEPLOYMENT_CONFIGS, stream, command, updated, updated.version, 201
+                )
             case DeleteDeploymentConfig():
                 users = referrers(self._cursor, command.workspace, command.name)
                 self._record(stream, command, deployment_config.delete(stream.state, command, users, at))
@@ -167,7 +173,7 @@ class Batch:
             case _:
                 assert_never(command)
 
-    def _version_answer(  # noqa: PLR0913 - all of it belongs to one answer
+    def _version_answer(
         self,
         table: VersionsTable[S],
         stream: _Stream[S],

@@ -22,9 +22,9 @@ FAILED: Final = 1
 WRONG_USE: Final = 2
 
 EPILOGUE: Final = """
-Every setting can be given as a flag (`--data-dir`), as an environment variable (`DEPLOYMENT_LEDGER_DATA_DIR`) or in a
-TOML file (`data_dir = "…"`) named by `--settings`; the first of these wins, and `deployment-ledger settings` shows the
-outcome.
+Every setting can be given as a flag (`--data-dir`), as an environment variable
+(`DEPLOYMENT_LEDGER_DATA_DIR`) or in a TOML file (`data_dir = "…"`) named by `--settings`; the first of these
+wins, and `deployment-ledger settings` shows the outcome.
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or setting.
 """
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     DatabaseFlags = Mapping[str, str]
 else:
 
-    def _flags(title, names):
+    def _flags(title: str, names: list[str]) -> Any:
         # Values stay text here: app.settings reads them and says what is wrong, as for the other sources.
         defaults = {name: getattr(DEFAULTS, name) for name in names}
         helps = {
@@ -143,7 +143,7 @@ def show_settings(*, json: AsJson = False, settings: SettingsFile = None, flags:
     table = Table("setting", "value", "from", box=None, pad_edge=False)
     for name, value, origin in rows:
         table.add_row(
-            name, "–" if value is None else str(value), origin, style=None if origin == "default" else "bold"
+            name, "-" if value is None else str(value), origin, style=None if origin == "default" else "bold"
         )
     Console().print(table)
     return DONE

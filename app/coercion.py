@@ -6,7 +6,7 @@ the same limits. Findings come in the order of the declaration, depth first, one
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 from msgspec import inspect
 
@@ -14,25 +14,25 @@ from app.findings import FINDINGS_MAX, Finding, Location, finding
 from app.scalars import INTEGER_MAX, INTEGER_MIN, Reader, check_storable, scalar_reader_of
 
 
-def reader_of(declared: inspect.Type) -> Reader:  # noqa: PLR0911 -- one return for a type
-    """How to read `declared`; TypeError for a type that has no lenient reading."""
+def reader_of(declared: inspect.Type, spelled: Any) -> Reader:  # noqa: PLR0911 -- one return for a type
+    """How to read `declared`, which the source spells so; TypeError if it has no lenient reading."""
     match declared:
         case inspect.Metadata():
-            return reader_of(declared.type)
+            return reader_of(declared.type, spelled)
         case inspect.StructType(array_like=False, tag=None, forbid_unknown_fields=False):
             return _object_reader(declared)
         case inspect.UnionType(types=(only, inspect.NoneType()) | (inspect.NoneType(), only)):
-            return _nullable_reader(reader_of(only))
+            return _nullable_reader(reader_of(only, spelled))
         case inspect.ListType(min_length=None, max_length=None):
-            return _list_reader(reader_of(declared.item_type), list)
+            return _list_reader(reader_of(declared.item_type, spelled), list)
         case inspect.VarTupleType(min_length=None, max_length=None):
-            return _list_reader(reader_of(declared.item_type), tuple)
+            return _list_reader(reader_of(declared.item_type, spelled), tuple)
         case inspect.DictType(key_type=inspect.StrType(None, None, None), min_length=None, max_length=None):
-            return _map_reader(reader_of(declared.value_type))
+            return _map_reader(reader_of(declared.value_type, spelled))
         case inspect.AnyType():
             return _read_free
         case _:
-            return scalar_reader_of(declared)
+            return scalar_reader_of(declared, spelled)
 
 
 def oversized_integers_of(  # noqa: PLR0911 -- one return for a type
@@ -78,7 +78,10 @@ def _oversized_in_object(declared: inspect.StructType) -> Callable[[Any], bool] 
 
 
 def _object_reader(declared: inspect.StructType) -> Reader:
-    fields = [(field, field.encode_name, reader_of(field.type)) for field in declared.fields]
+    spelled = get_type_hints(declared.cls, include_extras=True)
+    fields = [
+        (field, field.encode_name, reader_of(field.type, spelled[field.name])) for field in declared.fields
+    ]
 
     def read(value: Any, location: Location, findings: list[Finding]) -> Any:
         if not isinstance(value, dict):

@@ -169,7 +169,9 @@ async def delete_deployment_config_version(
     ledger: NamedDependency[Ledger],
 ) -> ASGIResponse:
     """Remove one version, if no deployment needs it."""
-    command = DeleteDeploymentConfig(workspace=workspace, name=name, version=version, **circumstances(request))
+    command = DeleteDeploymentConfig(
+        workspace=workspace, name=name, version=version, **circumstances(request)
+    )
     return await ledger.write(request, command)
 
 

@@ -70,7 +70,7 @@ class DeploymentModels(msgspec.Struct, frozen=True):
 async def list_deployments(
     request: AnyRequest, workspace: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
-    """List deployments of a workspace, of all workspaces if it is `-`: their latest versions, or all versions."""
+    """List deployments of a workspace, or of all if it is `-`: their latest versions, or all versions."""
     return await ledger.page(request, DEPLOYMENTS, workspace, DEPLOYMENT_FIELDS, DEPLOYMENT_SORTABLE)
 
 
@@ -122,9 +122,7 @@ async def update_deployment(
     return await ledger.write(request, command)
 
 
-@delete(
-    "/{name:str}", status_code=200, **documented({202: None, 204: None}, "write", refuses=(404, 412))
-)
+@delete("/{name:str}", status_code=200, **documented({202: None, 204: None}, "write", refuses=(404, 412)))
 async def delete_deployment(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -177,7 +175,9 @@ async def list_deployment_versions(
     return await ledger.versions(request, DEPLOYMENTS, workspace, name)
 
 
-@get("/{name:str}/versions/{version:str}", **documented({200: DeploymentVersion}, "object", refuses=(400, 404)))
+@get(
+    "/{name:str}/versions/{version:str}", **documented({200: DeploymentVersion}, "object", refuses=(400, 404))
+)
 async def get_deployment_version(
     request: AnyRequest,
     workspace: FromPath[str],

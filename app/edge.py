@@ -73,7 +73,10 @@ def _is_addressable(scope: Scope) -> bool:
     path = scope["path"]
     raw = scope.get("raw_path") or path.encode()
     return not (
-        b"%2f" in raw.lower() or "//" in path or "\x00" in path or any("\ud800" <= c <= "\udfff" for c in path)
+        b"%2f" in raw.lower()
+        or "//" in path
+        or "\x00" in path
+        or any("\ud800" <= c <= "\udfff" for c in path)
     )
 
 

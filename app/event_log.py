@@ -1,7 +1,8 @@
 """The one door to the event library: the log of all events in PostgreSQL.
 
-Only this module knows how order is made: whoever appends holds one transaction-scoped advisory lock until the
-commit, so positions are dense and grow in the order of commits, and a reader that follows them misses nothing.
+Only this module knows how order is made: whoever appends holds one transaction-scoped advisory lock until
+the commit, so positions are dense and grow in the order of commits, and a reader that follows them misses
+nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL
+from typing_extensions import override
 
 from domain.deployment import DeploymentEvent
 from domain.deployment_config import DeploymentConfigEvent
@@ -65,7 +67,7 @@ class UnknownEventError(Exception):
     def __init__(self, topic: str, position: int | None) -> None:
         where = "" if position is None else f" at position {position}"
         super().__init__(
-            f"event{where} has the unknown stored name {topic!r}; run the release that wrote it, or a later one"
+            f"event{where} has the unknown stored name {topic!r}; run the release that wrote it or a later one"
         )
 
 
@@ -90,6 +92,7 @@ class EventMapper(Mapper[str]):
             str(kind.__struct_config__.tag): msgspec.json.Decoder(kind).decode for kind in kinds
         }
 
+    @override
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
         """The stored form of a `Recorded` event."""
         resource: Resource = (
@@ -102,6 +105,7 @@ class EventMapper(Mapper[str]):
             state=self._encode(domain_event.event),
         )
 
+    @override
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         """The event with its place; the position is 0 where it was read without one."""
         position = stored_event.id if isinstance(stored_event, Notification) else 0
@@ -135,6 +139,7 @@ class _Datastore(PostgresDatastore):
                 del kwargs[parameter]
         kwargs |= given
 
+    @override
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
         def after_connect(connection: Connection[Any]) -> None:
             connection.autocommit = True
@@ -175,7 +180,7 @@ class EventLog(PostgresApplicationRecorder):
     def append(self, cursor: Cursor[tuple[Any, ...]], events: Sequence[Recorded[Any]]) -> None:
         """Append events at the positions they carry, inside a `batch`."""
         stored = [self.mapper.to_stored_event(event) for event in events]
-        self._insert_stored_events(cursor, stored, recorded=events)  # type: ignore[arg-type]
+        self._insert_stored_events(cursor, stored, recorded=events)
 
     def holds(self, recorded: Recorded[Any]) -> bool:
         """Whether exactly this event is in the log at its position.
@@ -196,9 +201,11 @@ class EventLog(PostgresApplicationRecorder):
         notifications = self.select_notifications(after, limit, inclusive_of_start=False)
         return [self.mapper.to_domain_event(notification) for notification in notifications]
 
+    @override
     def _notify_channel(self, curs: Cursor[Any]) -> None:
         """Do nothing: a NOTIFY inside the transaction would serialise the commits of the whole cluster."""
 
+    @override
     def _insert_stored_events(
         self,
         curs: Cursor[Any],

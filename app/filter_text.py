@@ -80,7 +80,7 @@ class _Parser:
 
     def _group(self) -> Tree:
         if self._nesting == NESTING_MAX:
-            raise BadFilter(f"A filter may nest {NESTING_MAX} levels deep")
+            raise BadFilter(f"A filter may nest {NESTING_MAX} levels at most")
         self._nesting += 1
         self._take("(")
         tree = self._either()

@@ -89,11 +89,10 @@ def _refuse_field(name: str, fields: Mapping[str, Field]) -> NoReturn:
 
 def _refuse_siblings(tree: Mapping[str, object], what: str) -> None:
     if len(tree) > 1 and not LOGICAL_OPERATORS.isdisjoint(tree):
-        msg = (
+        raise BadFilter(
             f"{what} mixes a logical operator with sibling keys ({sorted(tree)}); "
             "wrap the siblings inside the logical operator or under an explicit $and"
         )
-        raise BadFilter(msg)
 
 
 def _logical(operator: str, operand: object, read: Callable[[object], Condition]) -> Condition:

@@ -43,7 +43,7 @@ def parse_filter(pairs: Sequence[tuple[str, str]], fields: Mapping[str, Field]) 
 
 def _refuse_unreadable(parameters: Mapping[str, str]) -> None:
     if sum(len(name) + len(text) for name, text in parameters.items()) > FILTER_CHARACTERS_MAX:
-        raise BadFilter(f"A filter may be {FILTER_CHARACTERS_MAX} characters long")
+        raise BadFilter(f"A filter may be {FILTER_CHARACTERS_MAX} characters long at most")
     if any(_SURROGATE.search(part) for parameter in parameters.items() for part in parameter):
         raise BadFilter("A filter has to be valid UTF-8")
 
@@ -90,11 +90,10 @@ def _bracket_value(text: str, operator: str) -> object:
         try:
             return _decode(text)
         except msgspec.DecodeError:
-            msg = (
+            raise BadFilter(
                 f"Invalid filter value: '{text}'. Array and object values must be valid JSON "
                 'with proper quoting. Example: ["item1","item2"] not [item1,item2]'
-            )
-            raise BadFilter(msg) from None
+            ) from None
     return split_list(text) if "," in text else text
 
 
@@ -128,7 +127,7 @@ def _decode(text: str) -> object:
 
 
 def _refuse_depth() -> NoReturn:
-    raise BadFilter(f"A filter may nest {NESTING_MAX} levels deep")
+    raise BadFilter(f"A filter may nest {NESTING_MAX} levels at most")
 
 
 def _size(condition: Condition) -> int:

@@ -1,4 +1,4 @@
-"""Granian as this service runs it: worker processes that share a port, are replaced when they die, and end with us."""
+"""Granian as this service runs it: workers share a port, are replaced when they die, and end with their supervisor."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -18,7 +18,7 @@ import structlog
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server.mp import MPServer
 from prometheus_client.multiprocess import mark_process_dead
 
 from app.logs import HTTP_SERVER_LOGGING, configure_logs
@@ -37,8 +37,8 @@ class PortTaken(Exception):
     """Nobody can listen on the address; the text says which and why."""
 
 
-class HttpServer(Server):
-    """Granian's server, but a worker's death is always repaired, and `on_ready` is called when all workers listen.
+class HttpServer(MPServer):
+    """Granian's server, but dead workers are always replaced, and `on_ready` is called when all listen.
 
     Granian itself ends the whole service when a worker dies twice within five seconds.
     """
@@ -117,7 +117,7 @@ class HttpServer(Server):
             exit_code=dead.inner.exitcode,
             lived_seconds=round(lived_seconds),
         )
-        mark_process_dead(dead.inner.pid)
+        mark_process_dead(dead.inner.pid)  # type: ignore[no-untyped-call]
         if again:
             self.main_loop_interrupt.wait(self._respawn_seconds)
         if not self.interrupt_signal:
@@ -128,7 +128,7 @@ class HttpServer(Server):
 def reserved_port(host: str, port: int) -> Iterator[int]:
     """Keep a port for this process and its workers, and say which: with 0, one that is free.
 
-    Workers share the port by SO_REUSEPORT, which a second service would as well: hence the first, exclusive try.
+    Workers share it by SO_REUSEPORT, which a second service would as well: hence the first, exclusive try.
     """
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]

@@ -39,9 +39,7 @@ class Idempotency(msgspec.Struct, frozen=True):
         return self.principal, self.key
 
 
-def load(
-    cursor: Cursor[tuple[Any, ...]], keys: Sequence[Idempotency]
-) -> dict[Identity, tuple[str, Answer]]:
+def load(cursor: Cursor[tuple[Any, ...]], keys: Sequence[Idempotency]) -> dict[Identity, tuple[str, Answer]]:
     """Fingerprint and first answer of each of the keys that were used before."""
     wanted = [{"principal": key.principal, "key": key.key} for key in keys]
     rows = cursor.execute(_LOAD, {"keys": msgspec.json.encode(wanted).decode()})

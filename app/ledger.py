@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, TypedDict, TypeVar, cast
+from typing import Annotated, Any, Final, TypedDict, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -23,10 +23,10 @@ from app.idempotency import Idempotency
 from app.reader import Found, Reader
 from app.reading import read_body, read_query
 from app.writer import Writer
+from domain.errors import WorkspaceNotFound
 from domain.names import ALL_WORKSPACES, Resource, is_workspace, resource_id
 from domain.precondition import Precondition
 from domain.principal import Principal
-from domain.errors import WorkspaceNotFound
 from projections.criteria import Field, in_workspace
 from projections.lists import ListQuery
 from projections.sorting import SortKey, parse_sort
@@ -119,7 +119,9 @@ class Ledger:
         )
         pages = -(-found.total // query.page_size) or (0 if all_versions else 1)
         shown = caller(request).sees_auth_context
-        items = b",".join(answers.list_item(table.resource, body, auth_context=shown) for body in found.bodies)
+        items = b",".join(
+            answers.list_item(table.resource, body, auth_context=shown) for body in found.bodies
+        )
         pagination = {
             "page": query.page,
             "page_size": query.page_size,
@@ -155,7 +157,9 @@ def new_id(resource: Resource) -> str:
 
 def caller(request: AnyRequest) -> Principal:
     """Who sent the request."""
-    return cast("Principal", request.scope[PRINCIPAL_KEY])  # type: ignore[literal-required]
+    scope: Mapping[str, Any] = request.scope
+    principal: Principal = scope[PRINCIPAL_KEY]
+    return principal
 
 
 def circumstances(request: AnyRequest) -> Circumstances:

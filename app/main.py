@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import cast
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -59,17 +60,16 @@ def create_app(settings: Settings) -> Application:
         await writer.stop()
         await reader.stop()
 
-    return Edge(
-        Litestar(
-            route_handlers=[deployments.ROUTES, deployment_configs.ROUTES, *operations.ROUTES],
-            dependencies={
-                "ledger": Provide(lambda: ledger, sync_to_thread=False, use_cache=True),
-                "health": Provide(lambda: health, sync_to_thread=False, use_cache=True),
-            },
-            exception_handlers=problems.HANDLERS,
-            lifespan=[lifespan],
-            request_max_body_size=settings.body_bytes_max,
-            openapi_config=None,
-            logging_config=None,
-        )
+    routes = Litestar(
+        route_handlers=[deployments.ROUTES, deployment_configs.ROUTES, *operations.ROUTES],
+        dependencies={
+            "ledger": Provide(lambda: ledger, sync_to_thread=False, use_cache=True),
+            "health": Provide(lambda: health, sync_to_thread=False, use_cache=True),
+        },
+        exception_handlers=problems.HANDLERS,
+        lifespan=[lifespan],
+        request_max_body_size=settings.body_bytes_max,
+        openapi_config=None,
+        logging_config=None,
     )
+    return Edge(cast("Application", routes))

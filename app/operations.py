@@ -49,7 +49,9 @@ async def ready(health: NamedDependency[Health]) -> ASGIResponse:
 
 
 @get("/metrics", tags=["Operations"], **documented({200: str}))
-async def metrics_of_all_workers(ledger: NamedDependency[Ledger], health: NamedDependency[Health]) -> ASGIResponse:
+async def metrics_of_all_workers(
+    ledger: NamedDependency[Ledger], health: NamedDependency[Health]
+) -> ASGIResponse:
     """Metrics of all worker processes in Prometheus' text format."""
     ledger.reader.observe_pool()
     metrics.PROJECTION_POSITION.set(await health.projection_position())
@@ -61,7 +63,7 @@ def _exposition() -> bytes:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
 
 

@@ -48,15 +48,15 @@ def outcome_unknown(_: AnyRequest, reason: OutcomeUnknown) -> Response[bytes]:
     """A write may have taken place: a client that repeats it blindly would perhaps write twice."""
     answer = problem(
         503,
-        f"The outcome of this write is unknown: {reason}. Read the resource to see, or repeat the request if it "
-        "had an Idempotency-Key.",
+        f"The outcome of this write is unknown: {reason}. Read the resource to see, or repeat the request "
+        "if it had an Idempotency-Key.",
     )
     return respond(answer, {"retry-after": str(RETRY_AFTER_SECONDS), "x-should-retry": "false"})
 
 
 def http_exception(_: AnyRequest, raised: HTTPException) -> Response[bytes]:
     """The framework has no route, no such method, or will not read the body."""
-    detail = raised.detail if raised.status_code not in _PHRASES else _PHRASES[raised.status_code]
+    detail = _PHRASES.get(raised.status_code, raised.detail)
     return respond(problem(raised.status_code, detail), raised.headers or {})
 
 

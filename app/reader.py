@@ -7,7 +7,7 @@ requests it serves came, so every read shows every write that was answered befor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, LiteralString, NamedTuple
 
@@ -31,7 +31,7 @@ _log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 
 
-class Unreadable(Exception):  # noqa: N818 - an answer for callers, who should come back later
+class Unreadable(Exception):
     """The database could not be read, or too many reads are waiting."""
 
 
@@ -85,9 +85,7 @@ class _Batcher:
         self._running -= 1
 
     async def _read(self, batch: Sequence[_Question]) -> dict[int, Found]:
-        keys = [
-            dict(zip(self._names, (n, *question.key), strict=True)) for n, question in enumerate(batch)
-        ]
+        keys = [dict(zip(self._names, (n, *question.key), strict=True)) for n, question in enumerate(batch)]
         async with self._reader.connection() as connection:
             rows = await connection.execute(self._statement, {"keys": _encode(keys).decode()})
             return {n: Found(body, position) for n, body, position in await rows.fetchall()}

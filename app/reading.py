@@ -62,7 +62,7 @@ class _Declaration(Generic[T]):
             raise TypeError(message)
         self.decode: Final[Callable[[bytes], T]] = msgspec.json.Decoder(kind).decode
         self.oversized: Final = oversized_integers_of(declared) or (lambda _: False)
-        self.read: Final[Reader] = reader_of(declared)
+        self.read: Final[Reader] = reader_of(declared, kind)
         self.repeatable: Final = frozenset(
             field.encode_name
             for field in declared.fields

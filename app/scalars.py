@@ -6,7 +6,7 @@ Two things are stricter, because what is read ends in PostgreSQL: no NUL in text
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin
 
 from msgspec import inspect
 
@@ -38,8 +38,8 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _WITHOUT_NUL: Final = r"^[^\u0000]*$"
 
 
-def scalar_reader_of(declared: inspect.Type) -> Reader:
-    """How to read `declared`; TypeError for a type that has no lenient reading."""
+def scalar_reader_of(declared: inspect.Type, spelled: Any) -> Reader:
+    """How to read `declared`, which the source spells so; TypeError if it has no lenient reading."""
     match declared:
         case inspect.StrType():
             return _text_reader(declared)
@@ -50,7 +50,7 @@ def scalar_reader_of(declared: inspect.Type) -> Reader:
         case inspect.EnumType():
             return _choice_reader({member.value: member for member in declared.cls})
         case inspect.LiteralType():
-            return _choice_reader({value: value for value in declared.values})
+            return _choice_reader({value: value for value in _literal_values(spelled)})
         case _:
             message = f"{declared!r} cannot be read leniently: declare another type, or extend this function"
             raise TypeError(message)
@@ -152,6 +152,13 @@ def _read_boolean(value: Any, location: Location, findings: list[Finding]) -> bo
     if meant is None:
         findings.append(finding(unreadable, location, value))
     return meant
+
+
+def _literal_values(spelled: Any) -> tuple[Any, ...]:
+    """The values of the literal type in `spelled`, in the order of the source: msgspec sorts them."""
+    if get_origin(spelled) is Literal:
+        return tuple(value for value in get_args(spelled) if value is not None)
+    return next(filter(None, map(_literal_values, get_args(spelled))), ())
 
 
 def _choice_reader(choices: Mapping[Any, Any]) -> Reader:

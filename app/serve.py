@@ -1,4 +1,4 @@
-"""The supervisor behind `deployment-ledger serve`: database, schema, HTTP workers, and a clean end of all three."""
+"""The supervisor behind `deployment-ledger serve`: database, schema, HTTP workers, and a clean end of them."""
 
 import os
 import signal
@@ -70,9 +70,7 @@ def serve(
 
 @contextmanager
 def database(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The address of the database to use, and its name for people: the given one, or the embedded, which runs while
-    this is open.
-    """
+    """The address of the database to use, and its name for people; the embedded one runs while this is open."""
     if settings.database_url is not None:
         server_version = _checked_version(settings.database_url)
         yield settings.database_url, f"PostgreSQL {server_version} at {masked(settings.database_url)}"

@@ -1,7 +1,7 @@
 """Settings of the service: one frozen struct, checked once at start.
 
-A value comes from a flag, else from the environment, else from a TOML file, else from the default. Whatever is
-wrong with one is a `BadSetting` that says which setting, which value, where it came from and what is allowed.
+A value comes from a flag, else from the environment, else from a TOML file, else from the default. Whatever
+is wrong with one is a `BadSetting` that says which setting, which value, where it came from, what is allowed.
 """
 
 import difflib

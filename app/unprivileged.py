@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to run as root: which account it runs as then, and what that account must be able to enter."""
+"""PostgreSQL refuses to run as root: which account it runs as then, and what that account must reach."""
 
 import os
 import pwd

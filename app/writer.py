@@ -1,8 +1,8 @@
 """The one writer of a process: commands that wait together are committed together (group commit).
 
-Handlers submit commands and await their answers. A task takes all that wait, up to `batch_max`, has them run in
-one transaction on the writer's thread (see `batch`), and answers each. Every decision is taken under the log's
-lock, so there is no conflict to retry, within a process or between processes.
+Handlers submit commands and await their answers. A task takes all that wait, up to `batch_max`, has them
+run in one transaction on the writer's thread (see `batch`), and answers each. Every decision is taken under
+the log's lock, so there is no conflict to retry, within a process or between processes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SETTLE_PAUSE_SECONDS: Final = 0.1
 _log = structlog.get_logger()
 
 
-class Unavailable(Exception):  # noqa: N818 - an answer for callers, who should come back later
+class Unavailable(Exception):
     """The write was not taken; nothing was changed."""
 
 
@@ -74,7 +74,7 @@ class Writer:
         self._event_log.datastore.close()
 
     async def submit(self, write: Write) -> Answer:
-        """The answer to a write, after its commit; `Unavailable` if it was not, or may not have been, taken."""
+        """The answer to a write, after its commit; `Unavailable` if it was not taken, or perhaps not."""
         if self._stopping:
             msg = "the service is stopping"
             raise Unavailable(msg)

@@ -128,7 +128,7 @@ class ChangeDeploymentStatus(Command, frozen=True, kw_only=True):
 
 
 class DeleteDeployment(Command, frozen=True, kw_only=True):
-    """Mark all versions, or the one that the literal `version` names, for deletion; remove what is DELETED."""
+    """Mark all versions, or the one that the literal `version` names, for deletion; remove DELETED ones."""
 
     version: str | None = None
 
@@ -153,7 +153,9 @@ def changes(
             return {event.version: Snapshot(added, recorded.position)}
         case DeploymentStatusChanged():
             state = snapshots[event.version].state
-            changed = _with_status(state, event.at, event.status, event.status_message, event.model_provider_id)
+            changed = _with_status(
+                state, event.at, event.status, event.status_message, event.model_provider_id
+            )
             return {event.version: Snapshot(changed, recorded.position)}
         case DeploymentDeletionRequested(versions=versions, at=at):
             return {

@@ -1,4 +1,4 @@
-"""A deployment config: how a model is to be served. Its versions are never changed, only added and removed."""
+"""A deployment config: how a model is to be served. Versions are added and removed, never changed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 
 from domain import errors
 from domain.names import is_name, is_workspace
-from domain.texts import Count, Text255
 from domain.stream import Command, Event, Recorded, Snapshot, StreamState, require_match, version_asked
+from domain.texts import Count, Text255
 
 Engine = Literal["nim", "vllm", "generic"]
 ModelType = Literal["llm", "embed", "other"]
@@ -90,11 +90,15 @@ class _ConfigVersionAdded(Event, frozen=True, kw_only=True):
     model_entity_id: str | None = None
 
 
-class DeploymentConfigCreated(_ConfigVersionAdded, frozen=True, kw_only=True, tag="deployment-config.created"):
+class DeploymentConfigCreated(
+    _ConfigVersionAdded, frozen=True, kw_only=True, tag="deployment-config.created"
+):
     """A config was given its first version, or its first one after all were removed."""
 
 
-class DeploymentConfigUpdated(_ConfigVersionAdded, frozen=True, kw_only=True, tag="deployment-config.updated"):
+class DeploymentConfigUpdated(
+    _ConfigVersionAdded, frozen=True, kw_only=True, tag="deployment-config.updated"
+):
     """A further version was added."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from domain.names import NAME_PATTERN
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+class Refusal(Exception):
     """Base of all refusals; `str()` of one is the sentence shown to the caller."""
 
 

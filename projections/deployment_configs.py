@@ -38,7 +38,9 @@ class DeploymentConfigColumns(msgspec.Struct, frozen=True):
     body: str
 
 
-def columns(workspace: str, name: str, row: Row[DeploymentConfigVersion], body: str) -> DeploymentConfigColumns:
+def columns(
+    workspace: str, name: str, row: Row[DeploymentConfigVersion], body: str
+) -> DeploymentConfigColumns:
     """A row as it is inserted."""
     state = row.snapshot.state
     return DeploymentConfigColumns(
@@ -72,7 +74,7 @@ DEPLOYMENT_CONFIGS = VersionsTable(
 
 
 def pin(cursor: Tuples, references: Sequence[Key]) -> list[int | None]:
-    """The version each config reference resolves to, the latest where none is named; None if it is not stored."""
+    """The version each reference resolves to, the latest where none is named; None if it is not stored."""
     keys = [
         {"n": n, "workspace": key.workspace, "name": key.name, "version": key.version}
         for n, key in enumerate(references)

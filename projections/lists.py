@@ -33,7 +33,7 @@ class Page(NamedTuple):
     bodies: list[str]
 
 
-def list_statement(table: str, query: ListQuery) -> tuple[sql.Composable, dict[str, Any]]:
+def list_statement(table: str, query: ListQuery) -> tuple[sql.Composed, dict[str, Any]]:
     """The statement that gives a page as one row; count and page are of one snapshot.
 
     The end that must be open is chosen before conditions apply: a filter never brings back a superseded

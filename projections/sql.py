@@ -6,7 +6,7 @@ A file holds statements separated by a line `-- :name`; `{versions}` in one stan
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import LiteralString, cast
+from typing import LiteralString
 
 
 def statements(file: str, package: str = "projections", **tables: str) -> dict[str, LiteralString]:
@@ -16,4 +16,4 @@ def statements(file: str, package: str = "projections", **tables: str) -> dict[s
     """
     text = files(package).joinpath(file).read_text(encoding="utf-8")
     named = (part.split("\n", 1) for part in text.split("-- :")[1:])
-    return {name.strip(): cast("LiteralString", body.format(**tables).strip()) for name, body in named}
+    return {name.strip(): body.format(**tables).strip() for name, body in named}

@@ -33,7 +33,7 @@ class Row(Generic[S]):
         "version",
     )
 
-    def __init__(  # noqa: PLR0913 - a row has as many columns
+    def __init__(
         self,
         version: int,
         snapshot: Snapshot[S],
@@ -111,14 +111,15 @@ class Timeline(Generic[S]):
 
     def _settle_latest(self, touched: Iterable[int], position: int) -> None:
         """From `position` on, the highest open version is the latest."""
-        if self._latest in self._open:
-            highest = max(version for version in (*touched, self._latest) if version in self._open)
-        else:
+        latest = self._open.get(self._latest) if self._latest is not None else None
+        if latest is None:
             highest = max(self._open, default=None)
+        else:
+            highest = max(version for version in (*touched, latest.version) if version in self._open)
         if highest == self._latest:
             return
-        if self._latest in self._open:
-            self._end_as_latest(self._open[self._latest], position)
+        if latest is not None:
+            self._end_as_latest(latest, position)
         self._latest = highest
         if highest is None:
             return

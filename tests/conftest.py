@@ -1,4 +1,4 @@
-"""Fixtures for all suites: real PostgreSQL servers, a fresh migrated database per test, the service as a process."""
+"""Fixtures for all suites: real PostgreSQL servers, a fresh database per test, the service as a process."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -91,7 +91,7 @@ def data_dir():
 
 @pytest.fixture(scope="module")
 def live_service():
-    """Start the real service: `live_service("--data-dir", path, …)` gives a `Service`; all end with the module."""
+    """Start the real service: `live_service("--data-dir", path, …)` is a `Service`; it ends with the module."""
     with ExitStack() as stack:
 
         def start(*flags, **options):

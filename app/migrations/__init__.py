@@ -1,9 +1,9 @@
 """Brings a database's schema up to date, forward only.
 
-The files `NNNN_name.sql` beside this module are applied in order, each in a transaction of its own together with
-its row in `schema_migrations`, so that a failed one leaves nothing behind. A session-level advisory lock makes
-processes that start together take turns. A file never changes once it was applied anywhere: its checksum is kept
-and compared.
+The files `NNNN_name.sql` beside this module are applied in order, each in a transaction of its own together
+with its row in `schema_migrations`, so that a failed one leaves nothing behind. A session-level advisory lock
+makes processes that start together take turns. A file never changes once it was applied anywhere: its checksum
+is kept and compared.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The embedded server: durable, taken over after a kill, guarded against a second user, and stopped cleanly."""
+"""The embedded server: durable, taken over after a kill, guarded against a second user, stopped cleanly."""
 
 import os
 import signal

@@ -124,12 +124,16 @@ texts = st.text(alphabet='aZ09_-. +t"\\/\n\x1f\x7fé日٣😀', max_size=7)
 integer_texts = st.from_regex(r"[ \t\u00a0\x1c]?[+-]?[0-9_]{1,8}(\.0*|\.5)?[ \n]?", fullmatch=True)
 truth_texts = st.sampled_from("true FALSE t F Yes no Y n oN OFF 1 0 2 tru".split())
 floats = st.floats(allow_nan=False, allow_infinity=False)
-edges = st.sampled_from([2.0**63, -(2.0**63), 9223372036854774784.0, 2**63 - 1, -(2**63), -0.0, 1.0, 2.0, 1e300])
+edges = st.sampled_from(
+    [2.0**63, -(2.0**63), 9223372036854774784.0, 2**63 - 1, -(2**63), -0.0, 1.0, 2.0, 1e300]
+)
 scalars = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 3), floats, edges, texts, integer_texts, truth_texts
 )
 anything = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=5
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
 )
 
 
@@ -195,7 +199,11 @@ def test_bodies_are_read_like_the_reference(body):
     assert theirs(PydanticConfig, body, "body") == ours(read_body, Config, raw, "application/json")
 
 
-@given(st.lists(st.tuples(st.sampled_from(["page", "all_versions", "sort", "x"]), texts | integer_texts | truth_texts)))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["page", "all_versions", "sort", "x"]), texts | integer_texts | truth_texts)
+    )
+)
 def test_queries_are_read_like_the_reference(pairs):
     """The same value, or the same items, from every query string; of repeated parameters the last counts."""
     assert theirs(PydanticPage, dict(pairs), "query") == ours(read_query, Page, pairs)
@@ -203,7 +211,7 @@ def test_queries_are_read_like_the_reference(pairs):
 
 VALID = json.dumps(
     {
-        "unknown": {"é": [1.5, -2e3, "\\\"", True, None]},
+        "unknown": {"é": [1.5, -2e3, '\\"', True, None]},
         "name": "a-1",
         "engine": "nim",
         "model_spec": {"lora_enabled": False, "model_name": "é😀"},
@@ -213,7 +221,23 @@ VALID = json.dumps(
 ).encode()
 places = st.integers(0, len(VALID) - 1)
 snippets = st.binary(max_size=2) | st.sampled_from(
-    [b'"', b"\\", b"[", b"]", b"{", b"}", b",", b":", b"-", b"0", b".", b"e9", b"\\u00e9", b"\\ud83d\\ude00", b"\xed"]
+    [
+        b'"',
+        b"\\",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b",",
+        b":",
+        b"-",
+        b"0",
+        b".",
+        b"e9",
+        b"\\u00e9",
+        b"\\ud83d\\ude00",
+        b"\xed",
+    ]
 )
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+from functools import partial
 
 import httpx
 import psutil
@@ -17,6 +18,17 @@ from tests.support.service import ServiceFailed
 def answers(service):
     """Whether the service says that it lives."""
     return httpx.get(f"{service.url}/health/live").status_code == 200
+
+
+def is_gone(process):
+    """Whether a process has ended, be it that nobody has buried it yet."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def has_replaced(service, victim):
+    """Whether two workers run, `victim` not being one."""
+    pids = service.worker_pids()
+    return victim not in pids and len(pids) == 2
 
 
 def eventually(check, seconds=30):
@@ -43,18 +55,17 @@ def test_it_serves_from_an_empty_directory_and_stops_cleanly(live_service, data_
     assert 1 == service.output.count("listens on")
     assert f"(1 worker, PostgreSQL 18.4 in {data_dir})" in service.output
     assert EmbeddedPostgres(data_dir).postmaster() is None
-    assert not any(child.is_running() for child in children)
+    eventually(lambda: all(is_gone(child) for child in children))
 
 
 def test_after_a_kill_it_starts_again_on_the_same_directory(live_service, data_dir):
     """The database that was left behind is taken over, and workers do not outlive their supervisor."""
     first = live_service("--data-dir", data_dir, "--workers", "2")
     workers = [psutil.Process(pid) for pid in first.worker_pids()]
-    url = EmbeddedPostgres(data_dir)
-    postmaster = url.postmaster()
+    postmaster = EmbeddedPostgres(data_dir).postmaster()
     first.kill()
 
-    eventually(lambda: not any(worker.is_running() for worker in workers))
+    eventually(lambda: all(is_gone(worker) for worker in workers))
     second = live_service("--data-dir", data_dir)
 
     assert answers(second)
@@ -93,7 +104,7 @@ def test_a_worker_that_dies_is_replaced_again_and_again(live_service, database_u
     for _ in range(3):
         victim = service.worker_pids()[0]
         os.kill(victim, signal.SIGKILL)
-        eventually(lambda: victim not in service.worker_pids() and len(service.worker_pids()) == 2)
+        eventually(partial(has_replaced, service, victim))
         eventually(lambda: answers(service))
 
     assert service.process.poll() is None

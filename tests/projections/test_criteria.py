@@ -39,7 +39,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 texts = st.sampled_from(["", "READY", "ready", "null", "model_deployment", "-"]) | st.text(
-    st.sampled_from("aAbBzZ[`{%_\\'\"éÉİıſK\U0001f600\uffff\n "), max_size=4
+    st.sampled_from("aAbBzZ[`{%_\\'\"éÉ\u0130\u0131\u017f\u212a\U0001f600\uffff\n "), max_size=4
 )
 times = st.sampled_from([NOON, NOON + timedelta(microseconds=1)]) | st.datetimes(timezones=st.just(UTC))
 
@@ -122,7 +122,7 @@ def lower(text: str) -> str:
     return text.encode().lower().decode()
 
 
-def holds(condition: Condition, values: Row) -> bool:
+def holds(condition: Condition, values: Row) -> bool:  # noqa: PLR0911 - one return for each kind
     """What the condition means, in Python."""
     match condition:
         case Equal(field=field, operand=operand):

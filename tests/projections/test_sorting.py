@@ -35,7 +35,8 @@ def connection(database_url: str) -> Iterator[psycopg.Connection]:
     """A connection to the tables of the schema and a table `listed` with the rows above."""
     with psycopg.connect(database_url) as connected:
         connected.execute(
-            "CREATE TEMPORARY TABLE listed AS SELECT created_position, version, name, project, model_provider_id"
+            "CREATE TEMPORARY TABLE listed AS"
+            " SELECT created_position, version, name, project, model_provider_id"
             " FROM deployment_versions WITH NO DATA"
         )
         connected.cursor().executemany("INSERT INTO listed VALUES (%s, %s, %s, %s, %s)", ROWS)
@@ -68,7 +69,7 @@ def connection(database_url: str) -> Iterator[psycopg.Connection]:
 def test_rows_are_sorted_by_value_and_ties_by_creation(
     connection: psycopg.Connection, text: str, expected: list[int]
 ) -> None:
-    """Values have their natural order, unset ones their end, and equal ones follow as created in both directions."""
+    """Values have their natural order, unset ones their end, and equal ones always follow as created."""
     terms = order_by(parse_sort(text, DEPLOYMENT_SORTABLE))
 
     listed = connection.execute(sql.SQL("SELECT created_position FROM listed ORDER BY {}").format(terms))

@@ -1,4 +1,4 @@
-"""PostgreSQL servers for tests: real ones, fast because nothing has to survive, with a migrated template database."""
+"""PostgreSQL servers for tests: real ones, fast because nothing has to survive, with a migrated template."""
 
 import itertools
 import os
@@ -36,7 +36,7 @@ SERVER_BINS = {"18": EMBEDDED_BIN, "15": debian_bin(15)}
 
 @contextmanager
 def short_directory():
-    """A new directory with a path short enough for sockets, outside pytest's own, whose modes pytest resets."""
+    """A new directory with a path short enough for sockets, not in pytest's own, whose modes it resets."""
     path = Path(tempfile.mkdtemp(prefix="ledger-test-"))
     try:
         yield path
