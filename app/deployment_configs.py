@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from app.documented import documented
+from app.documented import Page, documented
 from app.ledger import AnyRequest, Ledger, PageQuery, circumstances, found_response, new_id
 from domain.deployment_config import (
     CreateDeploymentConfig,
@@ -19,7 +19,23 @@ from domain.deployment_config import (
     ModelSpec,
     UpdateDeploymentConfig,
 )
-from domain.errors import ConfigNotFound, ConfigVersionNotFound
+from domain.errors import (
+    ConfigExists,
+    ConfigInUse,
+    ConfigNotFound,
+    ConfigToUpdateNotFound,
+    ConfigVersionNotFound,
+    GenericEngineBlanks,
+    GenericEngineLacks,
+    GenericEngineLora,
+    InvalidEntityReference,
+    InvalidName,
+    InvalidVersion,
+    PluginDisabled,
+    TwoRevisions,
+    WorkspaceCannotExist,
+    WorkspaceNotFound,
+)
 from domain.stream import version_asked
 from domain.texts import GivenName, ProjectName, Text255, Text1000
 from projections.criteria import DEPLOYMENT_CONFIG_FIELDS
@@ -49,7 +65,24 @@ class DeploymentConfigUpdate(msgspec.Struct, frozen=True, kw_only=True):
     model_entity_id: Text255 | None = None
 
 
-@get("/", **documented({200: PageQuery}, "filtered-configs", query=PageQuery, refuses=(400, 404)))
+_CONTENT_REFUSALS = (
+    InvalidEntityReference,
+    PluginDisabled,
+    GenericEngineLacks,
+    GenericEngineBlanks,
+    GenericEngineLora,
+)
+
+
+@get(
+    "/",
+    **documented(
+        {200: Page[DeploymentConfigVersion]},
+        "filtered-configs",
+        query=PageQuery,
+        refuses=(WorkspaceNotFound,),
+    ),
+)
 async def list_deployment_configs(
     request: AnyRequest, workspace: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -62,7 +95,10 @@ async def list_deployment_configs(
 @post(
     "/",
     **documented(
-        {201: DeploymentConfigVersion}, "write", body=DeploymentConfigCreation, refuses=(400, 403, 409, 412)
+        {201: DeploymentConfigVersion},
+        "write",
+        body=DeploymentConfigCreation,
+        refuses=(*_CONTENT_REFUSALS, ConfigExists, TwoRevisions, InvalidName, WorkspaceCannotExist),
     ),
 )
 async def create_deployment_config(
@@ -85,7 +121,7 @@ async def create_deployment_config(
     return await ledger.write(request, command)
 
 
-@get("/{name:str}", **documented({200: DeploymentConfigVersion}, "object", refuses=(404,)))
+@get("/{name:str}", **documented({200: DeploymentConfigVersion}, "object", refuses=(ConfigNotFound,)))
 async def get_deployment_config(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -99,7 +135,10 @@ async def get_deployment_config(
 @post(
     "/{name:str}",
     **documented(
-        {201: DeploymentConfigVersion}, "write", body=DeploymentConfigUpdate, refuses=(400, 403, 412)
+        {201: DeploymentConfigVersion},
+        "write",
+        body=DeploymentConfigUpdate,
+        refuses=(*_CONTENT_REFUSALS, ConfigToUpdateNotFound),
     ),
 )
 async def update_deployment_config(
@@ -121,7 +160,9 @@ async def update_deployment_config(
     return await ledger.write(request, command)
 
 
-@delete("/{name:str}", status_code=200, **documented({204: None}, "write", refuses=(404, 409, 412)))
+@delete(
+    "/{name:str}", status_code=200, **documented({204: None}, "write", refuses=(ConfigInUse, ConfigNotFound))
+)
 async def delete_deployment_config(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -130,7 +171,7 @@ async def delete_deployment_config(
     return await ledger.write(request, command)
 
 
-@get("/{name:str}/versions", **documented({200: list[DeploymentConfigVersion]}, refuses=(404,)))
+@get("/{name:str}/versions", **documented({200: list[DeploymentConfigVersion]}, refuses=(WorkspaceNotFound,)))
 async def list_deployment_config_versions(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -140,7 +181,7 @@ async def list_deployment_config_versions(
 
 @get(
     "/{name:str}/versions/{version:str}",
-    **documented({200: DeploymentConfigVersion}, "object", refuses=(400, 404)),
+    **documented({200: DeploymentConfigVersion}, "object", refuses=(InvalidVersion, ConfigVersionNotFound)),
 )
 async def get_deployment_config_version(
     request: AnyRequest,
@@ -159,7 +200,7 @@ async def get_deployment_config_version(
 @delete(
     "/{name:str}/versions/{version:str}",
     status_code=200,
-    **documented({204: None}, "write", refuses=(400, 404, 409, 412)),
+    **documented({204: None}, "write", refuses=(InvalidVersion, ConfigInUse, ConfigVersionNotFound)),
 )
 async def delete_deployment_config_version(
     request: AnyRequest,

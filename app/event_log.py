@@ -67,7 +67,7 @@ class UnknownEventError(Exception):
     def __init__(self, topic: str, position: int | None) -> None:
         where = "" if position is None else f" at position {position}"
         super().__init__(
-            f"event{where} has the unknown stored name {topic!r}; run the release that wrote it or a later one"
+            f"event{where} has the unknown stored name {topic!r}; run the release that wrote it, or newer"
         )
 
 

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal, NoReturn, TypeAlias
 
-from domain.errors import Refusal
 from projections.criteria import (
     Condition,
     Contains,
@@ -35,7 +34,7 @@ from projections.criteria import (
 LOGICAL_OPERATORS: Final = frozenset({"$and", "$or", "$not"})
 
 
-class BadFilter(Refusal):
+class BadFilter(Exception):
     """A `filter` parameter cannot be read or is not one of this list; answered with 400."""
 
     def __init__(self, detail: str) -> None:

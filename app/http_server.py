@@ -1,4 +1,4 @@
-"""Granian as this service runs it: workers share a port, are replaced when they die, and end with their supervisor."""
+"""Granian as this service runs it: workers share a port, are replaced when they die, and end with us."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -20,6 +20,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 from prometheus_client.multiprocess import mark_process_dead
+from typing_extensions import override
 
 from app.logs import HTTP_SERVER_LOGGING, configure_logs
 from app.settings import Settings, handed_down
@@ -91,6 +92,7 @@ class HttpServer(MPServer):
                 return
             time.sleep(READY_POLL_SECONDS)
 
+    @override
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         while not self.interrupt_signal:
             self.main_loop_interrupt.wait()

@@ -48,7 +48,7 @@ async def ready(health: NamedDependency[Health]) -> ASGIResponse:
     )
 
 
-@get("/metrics", tags=["Operations"], **documented({200: str}))
+@get("/metrics", tags=["Operations"], **documented({200: str}, media_type="text/plain"))
 async def metrics_of_all_workers(
     ledger: NamedDependency[Ledger], health: NamedDependency[Health]
 ) -> ASGIResponse:

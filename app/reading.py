@@ -12,15 +12,13 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
 
 from app.coercion import oversized_integers_of, reader_of
 from app.findings import FINDINGS_MAX, Finding, Location, finding, printable
-
-if TYPE_CHECKING:
-    from app.scalars import Reader
+from app.scalars import Reader
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -95,7 +93,7 @@ def read_body(kind: type[T], raw: bytes, content_type: str | None) -> T:
 
 
 def read_query(kind: type[T], pairs: Sequence[tuple[str, str]]) -> T:
-    """The query's parameters as `kind`; a repeated one counts last, unless it is declared as a list."""
+    """The query's parameters as `kind`; of repeated ones the last counts, but lists take all."""
     declaration: _Declaration[T] = _declaration_of(kind)
     given: dict[str, Any] = {}
     for name, text in pairs:
@@ -141,7 +139,7 @@ def _is_utf8(raw: bytes) -> bool:
 
 
 def _nests_too_deeply(raw: bytes) -> bool:
-    """Whether any level up to the first syntax error is too deep; milliseconds for a megabyte."""
+    """Whether any level before the first syntax error is too deep; at worst some 30 ms for a megabyte."""
     if raw.count(b"[") + raw.count(b"{") <= NESTING_MAX:
         return False
     bare = raw.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NOT_STRUCTURE)

@@ -1,4 +1,4 @@
-"""The supervisor behind `deployment-ledger serve`: database, schema, HTTP workers, and a clean end of them."""
+"""The supervisor behind `deployment-ledger serve`: database, schema, HTTP workers, and their clean end."""
 
 import os
 import signal
@@ -17,10 +17,11 @@ import msgspec
 import psycopg
 import structlog
 
-from app.embedded_postgres import EmbeddedPostgres, PostgresUnavailable
+from app.embedded_postgres import EmbeddedPostgres
 from app.http_server import HttpServer, PortTaken, reserved_port
 from app.logs import configure_logs
 from app.migrations import MigrationRefused, migrate
+from app.postgres_programs import PostgresUnavailable
 from app.settings import RESOLVED_VARIABLE, Settings, masked
 
 APPLICATION: Final = "app.main:application"
@@ -70,7 +71,7 @@ def serve(
 
 @contextmanager
 def database(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The address of the database to use, and its name for people; the embedded one runs while this is open."""
+    """The database's address, and its name for people; an embedded one runs while this is open."""
     if settings.database_url is not None:
         server_version = _checked_version(settings.database_url)
         yield settings.database_url, f"PostgreSQL {server_version} at {masked(settings.database_url)}"

@@ -55,6 +55,12 @@ def let_in(account: Account | None, data_dir: Path, bin_dir: Path) -> None:
         _open_tree(bin_dir.parent)
 
 
+def hand_over(account: Account | None, path: Path) -> None:
+    """Make `path` the account's own."""
+    if account is not None:
+        os.chown(path, account.uid, account.gid)
+
+
 def _entry(name: str) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(name)

@@ -194,7 +194,9 @@ def _columns(*names: str, kind: Kind = Kind.TEXT) -> dict[str, Field]:
 _ASCII_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 _COMMON_FIELDS: Final = {
-    **_columns("id", "name", "project", "workspace"),
+    **_columns("id", "name", "project"),
+    # The collation is that of the indexes for lists; it compares by code point, as "C" does.
+    "workspace": Field(sql.SQL('workspace COLLATE "POSIX"')),
     **_columns("created_at", "updated_at", kind=Kind.TIMESTAMP),
 }
 DEPLOYMENT_FIELDS: Final[Mapping[str, Field]] = {

@@ -17,13 +17,17 @@ SELECT workspace, name, version, valid_from, valid_until, latest_until, changed_
 SELECT k.n, v.version
   FROM json_to_recordset(%(keys)s) AS k (n int, workspace text, name text, version bigint)
   JOIN LATERAL (
-       SELECT a.version
-         FROM deployment_config_versions a
-        WHERE k.version IS NULL
-          AND a.workspace = k.workspace AND a.name = k.name AND a.latest_until = 9223372036854775807
+       (SELECT a.version
+          FROM deployment_config_versions a
+         WHERE k.version IS NULL
+           AND a.workspace = k.workspace AND a.name = k.name AND a.valid_until = 9223372036854775807
+         ORDER BY a.version DESC
+         LIMIT 1)
         UNION ALL
-       SELECT b.version
-         FROM deployment_config_versions b
-        WHERE b.workspace = k.workspace AND b.name = k.name AND b.version = k.version
-          AND b.valid_until = 9223372036854775807
+       (SELECT b.version
+          FROM deployment_config_versions b
+         WHERE b.workspace = k.workspace AND b.name = k.name AND b.version = k.version
+           AND b.valid_until = 9223372036854775807
+         ORDER BY b.valid_from DESC
+         LIMIT 1)
        ) v ON true;

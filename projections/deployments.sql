@@ -17,5 +17,5 @@ SELECT workspace, name, version, valid_from, valid_until, latest_until, changed_
 -- The deployments that refer to a config: of each the highest stored version which does.
 SELECT DISTINCT ON (v.name) v.config_version, v.status
   FROM deployment_versions v
- WHERE v.workspace = %(workspace)s AND v.config = %(config)s AND v.valid_until = 9223372036854775807
+ WHERE v.workspace COLLATE "POSIX" = %(workspace)s AND v.config = %(config)s AND v.valid_until = 9223372036854775807
  ORDER BY v.name, v.version DESC;

@@ -20,14 +20,14 @@ NEVER: Final = 0
 
 
 class Row(Generic[S]):
-    """One row. `body` is the answer it gives, encoded; a row that came from the table has it."""
+    """One row. `body` is the answer it gives, encoded; `place` where the table has it, if it does."""
 
     __slots__ = (
         "body",
         "created_position",
         "latest_until",
+        "place",
         "snapshot",
-        "stored",
         "valid_from",
         "valid_until",
         "version",
@@ -42,6 +42,7 @@ class Row(Generic[S]):
         latest_until: int,
         created_position: int,
         body: str | None = None,
+        place: str | None = None,
     ) -> None:
         self.version = version
         self.snapshot = snapshot
@@ -50,6 +51,7 @@ class Row(Generic[S]):
         self.latest_until = latest_until
         self.created_position = created_position
         self.body = body
+        self.place = place
 
 
 class Timeline(Generic[S]):
@@ -62,8 +64,7 @@ class Timeline(Generic[S]):
 
     def __init__(self, fold: Fold[S], stored: Iterable[Row[S]] = ()) -> None:
         self._fold = fold
-        self._stored = {row.version: row for row in stored}
-        self._open = dict(self._stored)
+        self._open = {row.version: row for row in stored}
         self._latest = max(self._open, default=None)
         self.snapshots = {row.version: row.snapshot for row in self._open.values()}
         self.added: list[Row[S]] = []
@@ -106,7 +107,7 @@ class Timeline(Generic[S]):
 
     def _end_as_latest(self, row: Row[S], position: int) -> None:
         row.latest_until = min(row.latest_until, position)
-        if self._stored.get(row.version) is row:
+        if row.place is not None:
             self.ended[row.version] = row
 
     def _settle_latest(self, touched: Iterable[int], position: int) -> None:

@@ -94,9 +94,7 @@ class VersionsTable(Generic[S]):
         for workspace, name, timeline in timelines:
             ended += [
                 {
-                    "workspace": workspace,
-                    "name": name,
-                    "version": row.version,
+                    "place": row.place,
                     "valid_until": row.valid_until,
                     "latest_until": row.latest_until,
                 }
@@ -115,7 +113,7 @@ class VersionsTable(Generic[S]):
         return row.body
 
     def _row(self, columns: Sequence[Any]) -> Row[S]:
-        version, valid_from, latest_until, changed_position, created_position, body = columns
+        version, valid_from, latest_until, changed_position, created_position, place, body = columns
         return Row(
             version,
             Snapshot(self._decode(body), changed_position),
@@ -123,4 +121,5 @@ class VersionsTable(Generic[S]):
             latest_until=latest_until,
             created_position=created_position,
             body=body,
+            place=place,
         )

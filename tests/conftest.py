@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from app.embedded_postgres import EmbeddedPostgres, PostgresUnavailable
+from app.embedded_postgres import EmbeddedPostgres
+from app.postgres_programs import PostgresUnavailable
 from tests.support.postgres import SERVER_BINS, database_server, short_directory
 from tests.support.service import Service
 
@@ -89,9 +90,9 @@ def data_dir():
         stop_leftover(path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def live_service():
-    """Start the real service: `live_service("--data-dir", path, …)` is a `Service`; it ends with the module."""
+    """Start the real service: `live_service("--data-dir", path, …)` is a `Service`; it ends with the test."""
     with ExitStack() as stack:
 
         def start(*flags, **options):
@@ -103,9 +104,13 @@ def live_service():
 
 
 @pytest.fixture(scope="module")
-def service_url(live_service, module_database_url):
+def service_url(module_database_url):
     """The base address of a running service with an empty database, shared by the tests of a module."""
-    return live_service("--database-url", module_database_url).url
+    service = Service("--database-url", module_database_url)
+    try:
+        yield service.url
+    finally:
+        service.end()
 
 
 def stop_leftover(directory: Path) -> None:

@@ -4,6 +4,10 @@
 -- A row shows one version from the event at position valid_from until the one at valid_until (exclusive), and as
 -- the latest version of its name until latest_until; 9223372036854775807 stands for "still", 0 for "never".
 -- body is the answer as clients get it. Text compares by code point.
+--
+-- Indexes for lists have the workspace in the collation "POSIX", which orders as "C" does but is another one to the
+-- planner: a look-up by key (collation "C") can then not be planned on them. On a table that has grown since it was
+-- last analysed it would be, and read the whole workspace for each key.
 
 CREATE TABLE deployment_versions (
     workspace         text COLLATE "C" NOT NULL,
@@ -27,17 +31,15 @@ CREATE TABLE deployment_versions (
     PRIMARY KEY (workspace, name, version, valid_from)
 );
 
-CREATE UNIQUE INDEX deployment_versions_latest ON deployment_versions (workspace, name)
-    WHERE latest_until = 9223372036854775807;
 CREATE UNIQUE INDEX deployment_versions_open ON deployment_versions (workspace, name, version)
     WHERE valid_until = 9223372036854775807;
-CREATE INDEX deployment_versions_latest_created ON deployment_versions (workspace, created_position)
+CREATE INDEX deployment_versions_latest_created ON deployment_versions (workspace COLLATE "POSIX", created_position)
     WHERE latest_until = 9223372036854775807;
-CREATE INDEX deployment_versions_open_created ON deployment_versions (workspace, created_position)
+CREATE INDEX deployment_versions_open_created ON deployment_versions (workspace COLLATE "POSIX", created_position)
     WHERE valid_until = 9223372036854775807;
 CREATE INDEX deployment_versions_open_status ON deployment_versions (status, created_position)
     WHERE valid_until = 9223372036854775807;
-CREATE INDEX deployment_versions_open_config ON deployment_versions (workspace, config, name, version)
+CREATE INDEX deployment_versions_open_config ON deployment_versions (workspace COLLATE "POSIX", config, name, version)
     WHERE valid_until = 9223372036854775807;
 
 CREATE TABLE deployment_config_versions (
@@ -60,11 +62,10 @@ CREATE TABLE deployment_config_versions (
     PRIMARY KEY (workspace, name, version, valid_from)
 );
 
-CREATE UNIQUE INDEX deployment_config_versions_latest ON deployment_config_versions (workspace, name)
-    WHERE latest_until = 9223372036854775807;
 CREATE UNIQUE INDEX deployment_config_versions_open ON deployment_config_versions (workspace, name, version)
     WHERE valid_until = 9223372036854775807;
-CREATE INDEX deployment_config_versions_latest_created ON deployment_config_versions (workspace, created_position)
+CREATE INDEX deployment_config_versions_latest_created
+    ON deployment_config_versions (workspace COLLATE "POSIX", created_position)
     WHERE latest_until = 9223372036854775807;
 
 -- Up to which position the tables show the log; one row, written with every batch of events.

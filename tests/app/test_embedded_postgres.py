@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import psutil
 import psycopg
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres, PostgresUnavailable
+from app.embedded_postgres import EmbeddedPostgres
+from app.postgres_programs import PostgresUnavailable
 from tests.support.postgres import SERVER_BINS
 
 
@@ -97,11 +100,11 @@ def test_a_second_user_of_the_directory_is_refused(data_dir):
 
 def test_a_server_left_by_a_killed_supervisor_is_taken_over(data_dir):
     """Without a restart, so nothing in it is disturbed."""
-    child = os.fork()
-    if child == 0:
-        EmbeddedPostgres(data_dir).__enter__()
-        os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(child, 0)
+    supervisor = (
+        "import os, pathlib, sys; from app.embedded_postgres import EmbeddedPostgres;"
+        "EmbeddedPostgres(pathlib.Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", supervisor, data_dir], check=False)
     left = int((data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
 
     with EmbeddedPostgres(data_dir) as server:

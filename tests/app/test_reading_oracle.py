@@ -1,12 +1,13 @@
-"""Bodies read like the reference reads them: compared with pydantic on random, nearly valid JSON.
+r"""Bodies read like the reference reads them: compared with pydantic on random, nearly valid JSON.
 
 The structs and the pydantic models mirror the API's request objects. Left out by construction, because there
 the reading differs on purpose (each has its example in test_reading): NUL and lone surrogates, declared
 integers beyond 64 bits, numbers that are not finite, and letters on which the two regex engines disagree
-about `\\w`.
+about `\w`.
 """
 
 import json
+from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -21,24 +22,30 @@ from app.reading import InvalidRequest, UnreadableBody, read_body, read_query
 
 
 class Engine(StrEnum):
+    """A declaration like the ones of the API: Engine."""
+
     NIM = "nim"
     VLLM = "vllm"
     GENERIC = "generic"
 
 
 class Struct(msgspec.Struct, frozen=True):
-    pass
+    """A declaration like the ones of the API: Struct."""
 
 
 Short = Annotated[str, Meta(max_length=5)]
 
 
 class ToolCalls(Struct):
+    """A declaration like the ones of the API: ToolCalls."""
+
     tool_call_parser: Short | None = None
     auto_tool_choice: bool | None = None
 
 
 class Model(Struct):
+    """A declaration like the ones of the API: Model."""
+
     model_type: Engine | None = None
     model_name: Short | None = None
     tool_call_config: ToolCalls | None = None
@@ -46,6 +53,8 @@ class Model(Struct):
 
 
 class Operator(Struct):
+    """A declaration like the ones of the API: Operator."""
+
     resources: dict[str, Any] | None = None
     tolerations: list[dict[str, Any]] | None = None
     node_selector: dict[str, str] | None = None
@@ -53,6 +62,8 @@ class Operator(Struct):
 
 
 class Executor(Struct):
+    """A declaration like the ones of the API: Executor."""
+
     gpu: Annotated[int, Meta(ge=0)]
     disk_size: str = "50Gi"
     additional_args: list[str] = []
@@ -60,6 +71,8 @@ class Executor(Struct):
 
 
 class Config(Struct):
+    """A declaration like the ones of the API: Config."""
+
     name: Annotated[str, Meta(max_length=5, pattern=r"^[\w\-.]+\Z")]
     engine: Engine
     model_spec: Model
@@ -69,6 +82,8 @@ class Config(Struct):
 
 
 class Page(Struct):
+    """A declaration like the ones of the API: Page."""
+
     page: Annotated[int, Meta(ge=1)] = 1
     all_versions: bool = False
     sort: str = "created_at"
@@ -78,11 +93,15 @@ PydanticShort = Annotated[str, pydantic.Field(max_length=5)]
 
 
 class PydanticToolCalls(pydantic.BaseModel):
+    """What pydantic reads as ToolCalls."""
+
     tool_call_parser: PydanticShort | None = None
     auto_tool_choice: bool | None = None
 
 
 class PydanticModel(pydantic.BaseModel):
+    """What pydantic reads as Model."""
+
     model_config = pydantic.ConfigDict(protected_namespaces=())
     model_type: Engine | None = None
     model_name: PydanticShort | None = None
@@ -91,6 +110,8 @@ class PydanticModel(pydantic.BaseModel):
 
 
 class PydanticOperator(pydantic.BaseModel):
+    """What pydantic reads as Operator."""
+
     resources: dict[str, Any] | None = None
     tolerations: list[dict[str, Any]] | None = None
     node_selector: dict[str, str] | None = None
@@ -98,6 +119,8 @@ class PydanticOperator(pydantic.BaseModel):
 
 
 class PydanticExecutor(pydantic.BaseModel):
+    """What pydantic reads as Executor."""
+
     gpu: Annotated[int, pydantic.Field(ge=0)]
     disk_size: str = "50Gi"
     additional_args: list[str] = []
@@ -105,6 +128,8 @@ class PydanticExecutor(pydantic.BaseModel):
 
 
 class PydanticConfig(pydantic.BaseModel):
+    """What pydantic reads as Config."""
+
     model_config = pydantic.ConfigDict(protected_namespaces=())
     name: Annotated[str, pydantic.Field(max_length=5, pattern=r"^[\w\-.]+$")]
     engine: Engine
@@ -115,6 +140,8 @@ class PydanticConfig(pydantic.BaseModel):
 
 
 class PydanticPage(pydantic.BaseModel):
+    """What pydantic reads as Page."""
+
     page: Annotated[int, pydantic.Field(ge=1)] = 1
     all_versions: bool = False
     sort: str = "created_at"
@@ -122,7 +149,9 @@ class PydanticPage(pydantic.BaseModel):
 
 texts = st.text(alphabet='aZ09_-. +t"\\/\n\x1f\x7fé日٣😀', max_size=7)
 integer_texts = st.from_regex(r"[ \t\u00a0\x1c]?[+-]?[0-9_]{1,8}(\.0*|\.5)?[ \n]?", fullmatch=True)
-truth_texts = st.sampled_from("true FALSE t F Yes no Y n oN OFF 1 0 2 tru".split())
+truth_texts = st.sampled_from(
+    ["true", "FALSE", "t", "F", "Yes", "no", "Y", "n", "oN", "OFF", "1", "0", "2", "tru"]
+)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 edges = st.sampled_from(
     [2.0**63, -(2.0**63), 9223372036854774784.0, 2**63 - 1, -(2**63), -0.0, 1.0, 2.0, 1e300]
@@ -251,20 +280,24 @@ def test_damaged_bodies_are_read_like_the_reference(damages):
 
     try:
         value = json.loads(raw.decode())
-    except UnicodeDecodeError:
-        assert '"json_invalid"' in result
+    except UnicodeDecodeError as error:
+        offset, reason = len(raw[: error.start].decode()), f"Invalid UTF-8: {error.reason}"
+        expected = exact([finding("json_invalid", ("body", offset), {}, error=reason)])
     except json.JSONDecodeError as error:
-        assert exact([finding("json_invalid", ("body", error.pos), {}, error=error.msg)]) == result
+        expected = exact([finding("json_invalid", ("body", error.pos), {}, error=error.msg)])
     else:
         assume(r"\ud" not in exact(value).replace(r"\ud83d\ude00", "") and r"\u0000" not in exact(value))
         assume("Infinity" not in exact(value))
-        assert theirs(PydanticConfig, value, "body") == result
+        expected = theirs(PydanticConfig, value, "body")
+
+    assert expected == result
 
 
 @given(st.binary(max_size=50) | st.text(alphabet='[]{}",:0\\u-.e ', max_size=50).map(str.encode))
 def test_any_bytes_are_answered(raw):
     """No bytes end in anything but a value or a refusal."""
-    try:
-        read_body(Page, raw, "application/json")
-    except (InvalidRequest, UnreadableBody) as refusal:
-        assert str(refusal)
+    answer = None
+    with suppress(InvalidRequest, UnreadableBody):
+        answer = read_body(Page, raw, "application/json")
+
+    assert answer is None or isinstance(answer, Page)

@@ -10,8 +10,9 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from app.embedded_postgres import EMBEDDED_BIN, EmbeddedPostgres
+from app.embedded_postgres import EmbeddedPostgres
 from app.migrations import migrate
+from app.postgres_programs import EMBEDDED_BIN
 
 FAST = {
     "fsync": "off",

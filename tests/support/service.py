@@ -35,7 +35,7 @@ class Service:
         self.output = ""
         own = {key: value for key, value in os.environ.items() if not key.startswith("DEPLOYMENT_LEDGER_")}
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--port", "0", *map(str, flags)],
+            [PROGRAM, "serve", *([] if "--port" in flags else ["--port", "0"]), *map(str, flags)],
             env={**own, **(environ or {})},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
