@@ -49,7 +49,7 @@ _AT_POSITION: Final[LiteralString] = """
 """
 # Writers look up rows by key and nothing else. A plan made while a table was small must not scan it when it
 # has grown, so the plans that scan are ruled out for these connections.
-_SESSION: Final[LiteralString] = f"""
+WRITER_SESSION: Final[LiteralString] = f"""
     SET lock_timeout = {LOCK_TIMEOUT_MS};
     SET idle_in_transaction_session_timeout = '30s';
     SET statement_timeout = '60s';
@@ -143,7 +143,7 @@ class _Datastore(PostgresDatastore):
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
         def after_connect(connection: Connection[Any]) -> None:
             connection.autocommit = True
-            connection.execute(_SESSION)
+            connection.execute(WRITER_SESSION)
 
         return after_connect
 

@@ -21,9 +21,13 @@ from projections.lists import ListQuery, Page, list_statement
 from projections.versions import VersionsTable
 
 POOL_WAIT_SECONDS_MAX: Final = 5.0
-# Every statement of these connections but a list is an index look-up, see `event_log`.
-_SESSION: Final[LiteralString] = """
+# As for writers: a plan made while a table was small must not scan it when it has grown.
+READER_SESSION: Final[LiteralString] = """
     SET default_transaction_read_only = on;
+    SET statement_timeout = '60s';
+    SET enable_seqscan = off;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
     SET jit = off
 """
 
@@ -186,4 +190,4 @@ class Reader:
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
-    await connection.execute(_SESSION)
+    await connection.execute(READER_SESSION)

@@ -13,12 +13,19 @@ from msgspec import NODEFAULT, Meta, Struct
 from app.documented import Page
 from app.glossary import EXAMPLES, FIELDS
 from app.scalars import INTEGER_MAX, INTEGER_MIN
+from domain.names import NAME_LENGTH_MAX
 
 Schema: TypeAlias = dict[str, Any]
 Form: TypeAlias = Literal["request", "answer", "listed"]
 """Requests may leave out what has a default, answers have every key, items of lists leave out nulls."""
 
 WITHOUT_NUL: Final = r"^[^\u0000]*$"
+RULES: Final[dict[str, Schema]] = {
+    "name": {"pattern": r"^[a-z](?!.*--)[a-z0-9\-._]{0,59}(?<!-)$", "maxLength": NAME_LENGTH_MAX},
+    "model_entity_id": {"pattern": r"^([^/\u0000]*[^/\s\u0000][^/\u0000]*(/[^/\u0000]*[^/\s\u0000][^/\u0000]*)?)?$"},
+}
+"""What the domain demands of a field of a request beyond its type."""
+
 _SUFFIX: Final[dict[Form, str]] = {"request": "Input", "answer": "", "listed": "Listed"}
 _SCALARS: Final[dict[Any, Schema]] = {
     str: {"type": "string"},
@@ -76,10 +83,11 @@ class Schemas:
         name = name or kind.__name__ + _SUFFIX[form]
         if name not in self.components:
             self.components[name] = {}  # known before its fields are, which may refer to it
-            self.components[name] = self._object(declared, "listed" if kind is Page else form)
+            self.components[name] = self.described(declared, "listed" if kind is Page else form)
         return reference(name)
 
-    def _object(self, declared: Any, form: Form) -> Schema:
+    def described(self, declared: Any, form: Form) -> Schema:
+        """The schema of a struct itself."""
         kind = get_origin(declared) or declared
         properties = {}
         required = []
@@ -89,7 +97,7 @@ class Schemas:
             # Only where all nulls are left out, null is no value.
             declared_type = _without_null(field.type) if form == "listed" and nullable else field.type
             described = {"description": FIELDS[field.encode_name], **self.of(declared_type, form)}
-            properties[field.encode_name] = described | _default(field, form)
+            properties[field.encode_name] = described | _of_requests(field, form)
             if not may_lack and not _omitted_by_default(kind, field, form):
                 required.append(field.encode_name)
         described_object = {"type": "object", "description": _sentence(kind), "properties": properties}
@@ -130,9 +138,9 @@ def _limited(schema: Schema, annotations: tuple[Any, ...]) -> Schema:
     for meta in annotations:
         if isinstance(meta, Meta):
             limits = {word: getattr(meta, name) for name, word in _LIMITS.items()}
-            if "exclusiveMinimum" in limits and limits["exclusiveMinimum"] is not None:
-                schema = {word: value for word, value in schema.items() if word != "minimum"}
             schema = schema | {word: limit for word, limit in limits.items() if limit is not None}
+            if "exclusiveMinimum" in schema:
+                schema.pop("minimum", None)
             if meta.pattern is not None:
                 # Python's `\Z` is the `$` of everybody else.
                 schema = schema | {"pattern": re.sub(r"\\Z$", "$", meta.pattern)}
@@ -165,22 +173,23 @@ def _without_null(declared: Any) -> Any:
 
 def _has_nullable(declared: Any) -> bool:
     """Whether the struct, or one inside it, has a field that may be null."""
-    return any(
-        NoneType in get_args(field.type)
-        or any(isinstance(part, type) and issubclass(part, Struct) and _has_nullable(part) for part in (field.type,))
-        for field in msgspec.structs.fields(declared)
-    )
+    kinds = [field.type for field in msgspec.structs.fields(declared)]
+    structs = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct)]
+    return any(NoneType in get_args(kind) for kind in kinds) or any(map(_has_nullable, structs))
 
 
-def _default(field: Any, form: Form) -> Schema:
+def _of_requests(field: Any, form: Form) -> Schema:
+    """What only requests need to know of a field: rules beyond its type, its default, an example."""
     if form != "request":
         return {}
-    examples = {"examples": [EXAMPLES[field.name]]} if field.name in EXAMPLES else {}
+    schema = dict(RULES.get(field.name, {}))
     if field.default is not NODEFAULT:
-        return {"default": field.default, **examples}
-    if field.default_factory is not NODEFAULT:
-        return {"default": field.default_factory(), **examples}
-    return examples
+        schema["default"] = field.default
+    elif field.default_factory is not NODEFAULT:
+        schema["default"] = field.default_factory()
+    if field.name in EXAMPLES:
+        schema["examples"] = [EXAMPLES[field.name]]
+    return schema
 
 
 def _omitted_by_default(kind: type[Struct], field: Any, form: Form) -> bool:

@@ -32,7 +32,8 @@ SELECT k.n, coalesce(last.version, 0), v.version, v.valid_from, v.latest_until, 
 SELECT 0, (SELECT max(l.version) FROM {versions} l WHERE l.workspace = %(workspace)s AND l.name = %(name)s),
        v.version, v.valid_from, v.latest_until, v.changed_position, v.created_position, v.ctid, v.body
   FROM {versions} v
- WHERE v.workspace = %(workspace)s AND v.name = %(name)s AND v.valid_until = 9223372036854775807;
+ WHERE v.workspace = %(workspace)s AND v.name = %(name)s AND v.valid_until = 9223372036854775807
+ ORDER BY v.version;
 
 -- :load_below
 -- The open row of the next lower version, which becomes the latest if the versions above it go.

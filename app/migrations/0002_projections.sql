@@ -39,7 +39,7 @@ CREATE INDEX deployment_versions_open_created ON deployment_versions (workspace 
     WHERE valid_until = 9223372036854775807;
 CREATE INDEX deployment_versions_open_status ON deployment_versions (status, created_position)
     WHERE valid_until = 9223372036854775807;
-CREATE INDEX deployment_versions_open_config ON deployment_versions (workspace COLLATE "POSIX", config, name, version)
+CREATE INDEX deployment_versions_open_config ON deployment_versions (workspace COLLATE "POSIX", config)
     WHERE valid_until = 9223372036854775807;
 
 CREATE TABLE deployment_config_versions (
