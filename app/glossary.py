@@ -153,3 +153,10 @@ answers as well.
 
 **Identity.** Gateways say who is calling in `X-NMP-Principal-...` headers. Without an id the caller is anonymous \
 and the other ones are ignored."""
+
+TAGS: Final[dict[str, str]] = {
+    "Deployments": "Which config is served under a name, and how that is going.",
+    "Deployment configs": "How models are to be served. A config that is in use cannot be removed.",
+    "Operations": "For those who run the service.",
+    "Description": "This description of the service, for programs and for people.",
+}

@@ -127,8 +127,8 @@ class HttpServer(MPServer):
 
 
 @contextmanager
-def reserved_port(host: str, port: int) -> Iterator[int]:
-    """Keep a port for this process and its workers, and say which: with 0, one that is free.
+def reserved_address(host: str, port: int) -> Iterator[tuple[str, int]]:
+    """Keep a port for this process and its workers; gives the numbers behind a host name and port 0.
 
     Workers share it by SO_REUSEPORT, which a second service would as well: hence the first, exclusive try.
     """
@@ -148,7 +148,7 @@ def reserved_port(host: str, port: int) -> Iterator[int]:
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         # Bound but not listening: the port stays ours, and no connection is ever given to this socket.
         reservation.bind((address[4][0], number, *address[4][2:]))
-        yield number
+        yield str(address[4][0]), number
 
 
 def load_application(target: str) -> Any:

@@ -33,6 +33,7 @@ _SCALARS: Final[dict[Any, Schema]] = {
     bool: {"type": "boolean"},
     datetime: {"type": "string", "format": "date-time"},
     NoneType: {"type": "null"},
+    None: {"type": "null"},
 }
 _LIMITS: Final = {
     "ge": "minimum",

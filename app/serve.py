@@ -18,7 +18,7 @@ import psycopg
 import structlog
 
 from app.embedded_postgres import EmbeddedPostgres
-from app.http_server import HttpServer, PortTaken, reserved_port
+from app.http_server import HttpServer, PortTaken, reserved_address
 from app.logs import configure_logs
 from app.migrations import MigrationRefused, migrate
 from app.postgres_programs import PostgresUnavailable
@@ -55,13 +55,13 @@ def serve(
     _stop_cleanly_on_signals()
     configure_logs(settings.log_format, settings.log_level)
     with (
-        reserved_port(settings.host, settings.port) as port,
+        reserved_address(settings.host, settings.port) as (host, port),
         database(settings) as (url, database_name),
         _metrics_directory(),
     ):
         for title in migrate(url):
             log.info("migrated", migration=title)
-        effective = msgspec.structs.replace(settings, port=port, database_url=url)
+        effective = msgspec.structs.replace(settings, host=host, port=port, database_url=url)
         os.environ[RESOLVED_VARIABLE] = msgspec.json.encode(effective).decode()
         line = _ready_line(effective, database_name)
         if not HttpServer(effective, application, partial(announce or _say, line)).run():

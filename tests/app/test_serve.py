@@ -160,6 +160,13 @@ def test_it_serves_from_a_given_database(live_service, database_url):
     assert service.stop() == 0
 
 
+def test_a_host_name_is_as_good_as_its_address(live_service, database_url):
+    """The ready line shows the address that it stands for."""
+    service = live_service("--database-url", database_url, "--host", "localhost")
+
+    assert answers(service)
+
+
 def test_slow_headers_do_not_hold_a_connection(live_service, database_url):
     """A client that never finishes its request is cut off in the time that the settings say."""
     service = live_service("--database-url", database_url, "--header-read-seconds", "0.5")

@@ -1,6 +1,7 @@
 """The API as a client writes it, for tests that say what it answers: one workspace of its own for each test."""
 
 import itertools
+import json
 import os
 from urllib.parse import quote
 
@@ -36,7 +37,9 @@ class Workspace:
     def post(self, path, body=None, **options):
         """With `body` as JSON; `content=` in its place sends bytes as they are."""
         if "content" not in options:
-            options["json"] = body
+            # Not `json=`, which sends no body at all for None.
+            options["content"] = json.dumps(body)
+            options["headers"] = {"content-type": "application/json", **options.get("headers", {})}
         return self.request("POST", path, **options)
 
     def delete(self, path, **options):

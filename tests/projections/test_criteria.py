@@ -191,6 +191,7 @@ def test_substrings_are_literal_and_ignore_ascii_case(connection: psycopg.Connec
     assert [0] == selected(connection, Contains("name", "0%"))
     assert [0] == selected(connection, Contains("name", "_\\"))
     assert [] == selected(connection, Contains("name", "é"))
+    assert [0] == selected(connection, Contains("name", "É"))
     assert [2] == selected(connection, Contains("name", "bC"))
     assert [0, 1, 2] == selected(connection, Contains("name", ""))
 

@@ -1,0 +1,303 @@
+import asyncio
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+
+import msgspec
+import psycopg
+import pytest
+from eventsourcing.persistence import OperationalError
+
+from app.batch import Batch, Write
+from app.event_log import EventLog
+from app.idempotency import Idempotency
+from app.writer import OutcomeUnknown, Unavailable, Writer
+from domain.deployment import DeploymentEvent
+from projections.deployments import DEPLOYMENTS
+from projections.timeline import Timeline
+from tests.support.builders import create, create_config, delete, delete_config, report, update, update_config
+
+
+@asynccontextmanager
+async def started(database_url, **options):
+    log = EventLog(database_url)
+    limits = {"queue_max": 1000, "batch_max": 100, "clock": lambda: datetime.now(UTC)} | options
+    writer = Writer(log, **limits)
+    await writer.start()
+    try:
+        yield writer
+    finally:
+        await writer.stop()
+
+
+def submitted(database_url, commands, **options):
+    """The answers to commands that arrive together."""
+
+    async def run():
+        async with started(database_url, **options) as writer:
+            writes = [c if isinstance(c, Write) else Write(c) for c in commands]
+            return await asyncio.gather(*map(writer.submit, writes), return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+def query(database_url, statement):
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def transactions(database_url):
+    """How many transactions wrote the events of the log."""
+    return query(database_url, "SELECT count(DISTINCT xmin::text) FROM stored_events")[0][0]
+
+
+@pytest.mark.both_servers
+def test_commands_that_wait_together_share_a_transaction(database_url):
+    """Each succeeds or fails alone, on what the earlier ones of its batch made."""
+    commands = [
+        create_config(),
+        create(),
+        create(),
+        *[update(id=f"d-{n}") for n in range(20)],
+        report("READY"),
+    ]
+
+    answers = submitted(database_url, commands)
+
+    assert [201, 201, 409, *[201] * 20, 200] == [answer.status for answer in answers]
+    assert 1 == transactions(database_url)
+    bodies = [msgspec.json.decode(answer.body) for answer in answers[3:]]
+    assert [*range(2, 22), 21] == [body["entity_version"] for body in bodies]
+    assert list(range(1, 24)) == [
+        n for (n,) in query(database_url, "SELECT notification_id FROM stored_events")
+    ]
+
+
+def test_a_batch_has_a_limit(database_url):
+    """What waits beyond it goes into the next one."""
+    submitted(database_url, [create_config(), create(), *[update()] * 8], batch_max=5)
+
+    assert 2 == transactions(database_url)
+
+
+def test_a_config_written_in_the_batch_is_seen_by_the_next_command(database_url):
+    """A deployment can refer to a config, or to its new version, created a moment before."""
+    answers = submitted(
+        database_url,
+        [create_config(), create(), update_config(), update(), update(config_version=1)],
+    )
+
+    assert [1, 2, 1] == [msgspec.json.decode(answers[n].body)["config_version"] for n in (1, 3, 4)]
+
+
+def test_removals_run_alone_and_in_their_place(database_url):
+    """A config is removable exactly while no deployment refers to it, also among commands that wait together."""
+    answers = submitted(
+        database_url,
+        [create_config(), create(), delete_config(), report("DELETED"), delete_config(), update(), delete()],
+    )
+
+    assert [201, 201, 409, 200, 204, 400, 204] == [answer.status for answer in answers]
+
+
+def test_a_write_that_cannot_be_stored_fails_alone(database_url):
+    """What the database itself rejects is found in its batch; all others are committed."""
+    poison = create(name="poison", config_version=2**70)
+    commands = [create_config(), *[create(name=f"d{n}") for n in range(9)], poison, update()]
+
+    answers = submitted(database_url, [*commands[:5], poison, *commands[5:10], create(), commands[-1]])
+
+    faults = [answer for answer in answers if isinstance(answer, Exception)]
+    assert 1 == len(faults)
+    assert answers[5] is faults[0]
+    assert not isinstance(faults[0], Unavailable)
+    assert {201} == {answer.status for answer in answers if answer is not faults[0]}
+
+
+def test_a_full_queue_turns_away_at_once(database_url):
+    """The limit bounds what waits; whoever is turned away has changed nothing."""
+    answers = submitted(database_url, [create_config(name=f"c{n}") for n in range(30)], queue_max=10)
+
+    turned_away = [answer for answer in answers if isinstance(answer, Unavailable)]
+    assert 20 == len(turned_away)
+    assert [(10,)] == query(database_url, "SELECT count(*) FROM stored_events")
+
+
+def test_stopping_commits_what_waits(database_url):
+    """Draining loses nothing that was taken; later writes are turned away."""
+
+    async def run():
+        async with started(database_url) as writer:
+            waiting = [
+                asyncio.create_task(writer.submit(Write(create_config(name=f"c{n}")))) for n in range(50)
+            ]
+            await asyncio.sleep(0)
+        with pytest.raises(Unavailable, match="stopping"):
+            await writer.submit(Write(create_config()))
+        return await asyncio.gather(*waiting)
+
+    assert {201} == {answer.status for answer in asyncio.run(run())}
+    assert [(50,)] == query(database_url, "SELECT count(*) FROM stored_events")
+
+
+def keyed(command, key="k1", fingerprint="f", principal="ann"):
+    return Write(command, Idempotency(principal, key, fingerprint))
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_repeated_key_gets_the_first_answer(database_url, together):
+    """In the same batch or later, from any writer: nothing is appended, the answer is the same."""
+    writes = [create_config(), create(), keyed(update()), keyed(update())]
+    if together:
+        answers = submitted(database_url, writes)
+    else:
+        answers = [submitted(database_url, [write])[0] for write in writes]
+
+    assert answers[2].body == answers[3].body
+    assert (False, True) == (answers[2].replayed, answers[3].replayed)
+    assert [(3,)] == query(database_url, "SELECT count(*) FROM stored_events")
+
+
+def test_a_key_belongs_to_its_caller_and_request(database_url):
+    """Another caller's key is another key; another request with a used key is refused; refusals are kept too."""
+    answers = submitted(
+        database_url,
+        [
+            create_config(),
+            keyed(create()),
+            keyed(create(), principal="bob"),
+            keyed(update(), fingerprint="other"),
+            keyed(delete("9"), key="k2"),
+            keyed(delete("9"), key="k2"),
+        ],
+    )
+
+    assert [201, 201, 409, 422, 404, 404] == [answer.status for answer in answers]
+    assert answers[5].replayed
+    assert [(2,)] == query(database_url, "SELECT count(*) FROM stored_events")
+
+
+class LostOnCommit(EventLog):
+    """A log whose connection is cut around the first commit; `moment` is "before" or "after" it."""
+
+    moment = "before"
+    lost = False
+
+    def batch(self):
+        return self._cut() if not self.lost else super().batch()
+
+    def _cut(self):
+        @contextmanager
+        def cut():
+            self.lost = True
+            if self.moment == "after":
+                with super(LostOnCommit, self).batch() as opened:
+                    yield opened
+                raise OperationalError("server closed the connection unexpectedly")
+            with super(LostOnCommit, self).batch() as (cursor, head):
+                yield cursor, head
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        return cut()
+
+
+@pytest.mark.parametrize(("moment", "count"), [("before", 0), ("after", 1)])
+def test_a_lost_connection_is_answered_by_what_the_log_holds(database_url, moment, count):
+    """Cut before the commit: 503 and nothing written. Cut after it: the answer, and written once."""
+
+    async def run():
+        log = LostOnCommit(database_url)
+        log.moment = moment
+        writer = Writer(log, queue_max=10, batch_max=10, clock=lambda: datetime.now(UTC))
+        await writer.start()
+        try:
+            return await asyncio.gather(writer.submit(Write(create_config())), return_exceptions=True)
+        finally:
+            await writer.stop()
+
+    (answer,) = asyncio.run(run())
+
+    assert [(count,)] == query(database_url, "SELECT count(*) FROM stored_events")
+    if count:
+        assert 201 == answer.status
+    else:
+        assert isinstance(answer, Unavailable)
+        assert not isinstance(answer, OutcomeUnknown)
+
+
+def test_rows_equal_the_fold_of_the_whole_log(database_url):
+    """Whatever was written in whatever batches: folding the log from nothing gives the same rows."""
+    commands = [create_config(), create(), update(), report("READY"), delete(), report("DELETED")]
+    for command in [
+        *commands,
+        delete("2"),
+        update(),
+        report("DELETED", version="1"),
+        delete("1"),
+        create(name="b"),
+    ]:
+        submitted(database_url, [command])
+
+    assert stored_rows(database_url) == folded_rows(database_url)
+
+
+def stored_rows(database_url):
+    columns = "version, valid_from, valid_until, latest_until, changed_position, created_position, body"
+    return sorted(query(database_url, f"SELECT workspace, name, {columns} FROM {DEPLOYMENTS.table}"))
+
+
+def folded_rows(database_url):
+    log = EventLog(database_url)
+    timelines = {}
+    for recorded in log.read(0, 10_000):
+        if isinstance(recorded.event, DeploymentEvent):
+            key = recorded.workspace, recorded.name
+            timelines.setdefault(key, Timeline(DEPLOYMENTS.fold)).apply(recorded)
+    log.datastore.close()
+    return sorted(
+        (
+            *key,
+            row.version,
+            row.valid_from,
+            row.valid_until,
+            row.latest_until,
+            row.snapshot.position,
+            row.created_position,
+            DEPLOYMENTS.body(row),
+        )
+        for key, timeline in timelines.items()
+        for row in timeline.added
+    )
+
+
+def test_two_writers_take_turns_without_conflicts(database_url):
+    """Two processes' writers on one deployment: all succeed, numbered without gap or repetition."""
+    submitted(database_url, [create_config(), create()])
+
+    async def run():
+        async with started(database_url, batch_max=3) as one, started(database_url, batch_max=4) as two:
+            writes = [w.submit(Write(update(id=f"d-{n}"))) for n in range(40) for w in (one, two)]
+            return await asyncio.gather(*writes)
+
+    versions = [msgspec.json.decode(answer.body)["entity_version"] for answer in asyncio.run(run())]
+
+    assert list(range(2, 82)) == sorted(versions)
+
+
+def test_nothing_is_decided_outside_the_lock(database_url):
+    """While another transaction holds the log's lock, a batch waits, and then sees what that one wrote."""
+    submitted(database_url, [create_config(), create()])
+    log = EventLog(database_url)
+
+    async def run():
+        async with started(database_url) as writer:
+            with log.batch() as (cursor, head):
+                late = asyncio.create_task(writer.submit(Write(update(id="late"))))
+                await asyncio.sleep(0.3)
+                assert not late.done()
+                Batch(log, cursor, head, datetime.now(UTC)).run([Write(update(id="early"))])
+            return await late
+
+    answer = asyncio.run(run())
+    log.datastore.close()
+
+    assert 3 == msgspec.json.decode(answer.body)["entity_version"]
