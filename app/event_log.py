@@ -26,9 +26,6 @@ from domain.deployment_config import DeploymentConfigEvent
 from domain.names import Resource, split_stream_id, stream_id
 from domain.stream import Event, Recorded
 
-LOCK_TIMEOUT_MS: Final = 5_000
-"""How long an append waits for the log's lock before it gives up."""
-
 _LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(7239001104823357761)"
 _HEAD: Final[LiteralString] = """
     SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1
@@ -49,10 +46,9 @@ _AT_POSITION: Final[LiteralString] = """
 """
 # Writers look up rows by key and nothing else. A plan made while a table was small must not scan it when it
 # has grown, so the plans that scan are ruled out for these connections.
-WRITER_SESSION: Final[LiteralString] = f"""
-    SET lock_timeout = {LOCK_TIMEOUT_MS};
+WRITER_SESSION: Final[LiteralString] = """
+    SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '30s';
-    SET statement_timeout = '60s';
     SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off;
     SET enable_hashjoin = off;
@@ -120,7 +116,8 @@ class EventMapper(Mapper[str]):
 class _Datastore(PostgresDatastore):
     """The library's pool, with every parameter of a connection string and settings for writers."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, statement_seconds: float) -> None:
+        self._statement_ms = round(statement_seconds * 1000)
         given = conninfo_to_dict(database_url)
         super().__init__(
             dbname=str(given.get("dbname", "")),
@@ -141,9 +138,12 @@ class _Datastore(PostgresDatastore):
 
     @override
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
+        statement_ms = self._statement_ms
+
         def after_connect(connection: Connection[Any]) -> None:
             connection.autocommit = True
             connection.execute(WRITER_SESSION)
+            connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(statement_ms),))
 
         return after_connect
 
@@ -151,8 +151,8 @@ class _Datastore(PostgresDatastore):
 class EventLog(PostgresApplicationRecorder):
     """Appends events in batches, and reads them back in order."""
 
-    def __init__(self, database_url: str) -> None:
-        datastore = _Datastore(database_url)
+    def __init__(self, database_url: str, *, statement_seconds: float = 30.0) -> None:
+        datastore = _Datastore(database_url, statement_seconds)
         if datastore.enable_db_functions:
             msg = "enable_db_functions skips the log's lock: followers would miss events; leave it off"
             raise ValueError(msg)

@@ -87,14 +87,13 @@ FIELDS: Final[dict[str, str]] = {
     "msg": "What was wrong, for people.",
     "input": "The offending value as it was received.",
     "ctx": "The limits that were broken, where there are some.",
+    "asset": "Name of a file of the page.",
     "problems": "What keeps the service from serving.",
 }
 
 EXAMPLES: Final[dict[str, Any]] = {
     "name": "llama",
-    "project": None,
     "config": "llama-config",
-    "config_version": None,
     "status": "READY",
     "status_message": "Serving",
     "engine": "nim",
@@ -148,8 +147,7 @@ same key is given the first answer again, with `Idempotency-Replayed: true`; ano
 refused with 422.
 
 **Errors.** Every error has `detail`: a sentence, or with 422 often a list that says what is wrong where. \
-A method that a path does not have is answered 405 with the possible ones in `Allow`, which `OPTIONS` \
-answers as well.
+A method that a path does not have is answered 405 with the possible ones in `Allow`.
 
 **Identity.** Gateways say who is calling in `X-NMP-Principal-...` headers. Without an id the caller is anonymous \
 and the other ones are ignored."""

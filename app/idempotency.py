@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString
 
 import msgspec
@@ -22,6 +22,20 @@ _STORE: Final[LiteralString] = """
       FROM json_to_recordset(%(rows)s) AS r (principal text, key text, fingerprint text, status smallint,
            body text, position bigint)
 """
+
+# Twice as many as are added, so that the table cannot outgrow what the retention keeps.
+_FORGET: Final[LiteralString] = """
+    DELETE FROM idempotency_keys i
+     USING (SELECT principal, key
+              FROM idempotency_keys
+             WHERE recorded_at < %(before)s
+             ORDER BY recorded_at
+             LIMIT %(count)s) old
+     WHERE i.principal = old.principal AND i.key = old.key
+"""
+
+RETENTION_DAYS: Final = 30
+"""How long a key is known at least; afterwards it may be used anew."""
 
 Identity = tuple[str, str]
 
@@ -52,7 +66,7 @@ def load(cursor: Cursor[tuple[Any, ...]], keys: Sequence[Idempotency]) -> dict[I
 def store(
     cursor: Cursor[tuple[Any, ...]], answers: Sequence[tuple[Idempotency, Answer]], at: datetime
 ) -> None:
-    """Keep first answers."""
+    """Keep first answers, and forget some that are older than the retention."""
     rows = [
         {
             "principal": key.principal,
@@ -65,3 +79,4 @@ def store(
         for key, answer in answers
     ]
     cursor.execute(_STORE, {"rows": msgspec.json.encode(rows).decode(), "at": at})
+    cursor.execute(_FORGET, {"before": at - timedelta(days=RETENTION_DAYS), "count": 2 * len(rows)})

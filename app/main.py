@@ -11,7 +11,7 @@ from typing import cast
 from litestar import Litestar
 from litestar.di import Provide
 
-from app import deployment_configs, deployments, operations, problems
+from app import deployment_configs, deployments, docs, operations, problems
 from app.edge import Application, Edge
 from app.event_log import EventLog
 from app.health import Health
@@ -37,9 +37,10 @@ def create_app(settings: Settings) -> Application:
         msg = "database_url is not set: the supervisor gives the address of the embedded database"
         raise ValueError(msg)
     writer = Writer(
-        EventLog(settings.database_url),
+        EventLog(settings.database_url, statement_seconds=settings.statement_seconds),
         queue_max=settings.write_queue_max,
         batch_max=settings.write_batch_max,
+        wait_seconds=settings.write_wait_seconds,
         clock=lambda: datetime.now(UTC),
     )
     reader = Reader(
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> Application:
         connections_max=settings.read_connections_max,
         batch_max=settings.read_batch_max,
         queue_max=settings.read_queue_max,
+        statement_seconds=settings.statement_seconds,
     )
     ledger = Ledger(writer, reader, body_read_seconds=settings.body_read_seconds)
     health = Health(settings.database_url, reader)
@@ -61,7 +63,7 @@ def create_app(settings: Settings) -> Application:
         await reader.stop()
 
     routes = Litestar(
-        route_handlers=[deployments.ROUTES, deployment_configs.ROUTES, *operations.ROUTES],
+        route_handlers=[deployments.ROUTES, deployment_configs.ROUTES, *operations.ROUTES, *docs.ROUTES],
         dependencies={
             "ledger": Provide(lambda: ledger, sync_to_thread=False, use_cache=True),
             "health": Provide(lambda: health, sync_to_thread=False, use_cache=True),
@@ -72,4 +74,5 @@ def create_app(settings: Settings) -> Application:
         openapi_config=None,
         logging_config=None,
     )
+    routes.state.openapi = docs.serialized(routes.routes)
     return Edge(cast("Application", routes))

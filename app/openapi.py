@@ -193,7 +193,9 @@ def _response(status: int, reasons: Sequence[str], documented: Documented, conte
     if status == 503 and not succeeded:  # noqa: PLR2004
         headers.append("Retry-After")
     response: Schema = {
-        "description": " ".join(reasons) if len(reasons) == 1 else "\n".join(f"- {reason}" for reason in reasons),
+        "description": " ".join(reasons)
+        if len(reasons) == 1
+        else "\n".join(f"- {reason}" for reason in reasons),
         "headers": {name: reference(name, "headers") for name in headers},
     }
     if content is not None:

@@ -47,7 +47,9 @@ REQUEST_HEADERS: Final[dict[str, Schema]] = {
     "IdempotencyKey": _header(
         "Idempotency-Key",
         "Makes the write safe to repeat. Visible ASCII, plain or in double quotes, which are not part of it.",
-        _text(rf'^([!#-~]{_VISIBLE}{{0,{headers.KEY_CHARACTERS_MAX - 1}}}|"([!#-\[\]-~]|\\["\\]){{1,255}}")$'),
+        _text(
+            rf'^([!#-~]{_VISIBLE}{{0,{headers.KEY_CHARACTERS_MAX - 1}}}|"([!#-\[\]-~]|\\["\\]){{1,255}}")$'
+        ),
     ),
     "ChangeReason": _header(
         "X-Change-Reason",
@@ -61,7 +63,9 @@ REQUEST_HEADERS: Final[dict[str, Schema]] = {
         "digits of ASCII. Anything else is replaced by a new id.",
         _text(),
     ),
-    "PrincipalId": _header("X-NMP-Principal-Id", "Who is calling. Empty or missing: anonymous.", _PRINCIPAL_ID),
+    "PrincipalId": _header(
+        "X-NMP-Principal-Id", "Who is calling. Empty or missing: anonymous.", _PRINCIPAL_ID
+    ),
     "PrincipalEmail": _header("X-NMP-Principal-Email", "The caller's email address.", _EMAIL),
     "PrincipalGroups": _header(
         "X-NMP-Principal-Groups", f"Up to {headers.GROUPS_MAX} groups of the caller, by commas.", _GROUPS
@@ -70,9 +74,9 @@ REQUEST_HEADERS: Final[dict[str, Schema]] = {
     "OnBehalfOfEmail": _header("X-NMP-Principal-On-Behalf-Of-Email", "Email address of that one.", _EMAIL),
     "OnBehalfOfGroups": _header("X-NMP-Principal-On-Behalf-Of-Groups", "Groups of that one.", _GROUPS),
 }
-OF_EVERY_REQUEST: Final = tuple(name for name in REQUEST_HEADERS if REQUEST_HEADERS[name]["name"].startswith("X-NMP")) + (
-    "RequestId",
-)
+OF_EVERY_REQUEST: Final = tuple(
+    name for name in REQUEST_HEADERS if REQUEST_HEADERS[name]["name"].startswith("X-NMP")
+) + ("RequestId",)
 OF_WRITES: Final = ("IfMatch", "IdempotencyKey", "ChangeReason")
 OF_OBJECTS: Final = ("IfNoneMatch",)
 
@@ -91,7 +95,10 @@ RESPONSE_HEADERS: Final[dict[str, Schema]] = {
         "description": "Sent if repeating the request as it is would not help.",
         "schema": {"type": "string", "const": "false"},
     },
-    "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer", "minimum": 0}},
+    "Retry-After": {
+        "description": "Seconds after which to try again.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
     "Allow": {"description": "Methods that the path has.", "schema": _text()},
 }
 
@@ -113,12 +120,16 @@ def of_query(documented: Documented, schemas: Schemas) -> list[Schema]:
         described = Schemas().described(documented.query, "request")
         for name, schema in described["properties"].items():
             description = schema.pop("description")
-            parameters.append({"name": name, "in": "query", "description": description, "schema": schema})
+            parameters.append(_of_query(name, description, schema))
     if "filtered-deployments" in documented.traits:
         parameters += _filters("DeploymentFilter", DEPLOYMENT_FIELDS, schemas)
     if "filtered-configs" in documented.traits:
         parameters += _filters("DeploymentConfigFilter", DEPLOYMENT_CONFIG_FIELDS, schemas)
     return parameters
+
+
+def _of_query(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _filters(name: str, fields: Mapping[str, Field], schemas: Schemas) -> list[Schema]:
@@ -139,7 +150,8 @@ def _filters(name: str, fields: Mapping[str, Field], schemas: Schemas) -> list[S
         "description": "A filter as JSON. Instead, it may be written as text: comparisons such as "
         '`status:"READY"`, `name~"part"`, `created_at>="2026-01-31"`, `config IN ["a","b"]` or `project:null`, '
         "joined by `AND` and `OR`, negated by a leading `-`, grouped by parentheses. It counts before all "
-        f"`filter[...]` parameters. A filter has up to {CONDITIONS_MAX} conditions and "
+        "`filter[...]` parameters, which take operators in a second pair of brackets: `filter[name][$like]=part`, "
+        f"`filter[status][$in]=READY,ERROR`. A filter has up to {CONDITIONS_MAX} conditions and "
         f"{FILTER_CHARACTERS_MAX:,} characters.",
         "content": {"application/json": {"schema": reference(name)}},
     }
@@ -147,14 +159,17 @@ def _filters(name: str, fields: Mapping[str, Field], schemas: Schemas) -> list[S
 
 
 def _bracketed(field: str, kind: Kind) -> Schema:
-    operators = "`[$eq]`, `[$lt]`, `[$lte]`, `[$gt]`, `[$gte]`, `[$in]`, `[$nin]`, `[$not][...]`"
-    if kind is Kind.TEXT:
-        meaning = f"The field has this value; empty: it is unset. After the field may follow {operators}, `[$like]`."
-        schema = _text(r"^([^,{\[\u0000][^,\u0000]*)?$")
-    else:
-        meaning = f"The field has this time; empty: it is unset. After the field may follow {operators}."
-        schema = {"type": "string", "format": "date-time"}
-    return {"name": f"filter[{field}]", "in": "query", "description": meaning, "schema": schema}
+    meaning = f"`{field}` has this value; empty: it is unset."
+    if kind is Kind.TIMESTAMP:
+        schema: Schema = {"type": "string", "format": "date-time"}
+        return _of_query(
+            f"filter[{field}]", f"{meaning} `filter[{field}][$gte]` and so on: it is not before.", schema
+        )
+    # What begins like JSON is JSON, and what has commas is a list, for other operators.
+    schema = _text(r"^([^,{\[\u0000][^,\u0000]*)?$")
+    return _of_query(
+        f"filter[{field}]", f"{meaning} `filter[{field}][$like]` and so on: it contains.", schema
+    )
 
 
 def _condition(name: str, operand: Schema, more: Schema) -> Schema:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, LiteralString, NamedTuple
 
 import msgspec
@@ -24,7 +25,6 @@ POOL_WAIT_SECONDS_MAX: Final = 5.0
 # As for writers: a plan made while a table was small must not scan it when it has grown.
 READER_SESSION: Final[LiteralString] = """
     SET default_transaction_read_only = on;
-    SET statement_timeout = '60s';
     SET enable_seqscan = off;
     SET enable_hashjoin = off;
     SET enable_mergejoin = off;
@@ -106,6 +106,7 @@ class Reader:
         connections_max: int,
         batch_max: int,
         queue_max: int,
+        statement_seconds: float,
     ) -> None:
         self.batch_max = batch_max
         self.queue_max = queue_max
@@ -117,7 +118,7 @@ class Reader:
             min_size=1,
             max_size=connections_max,
             timeout=POOL_WAIT_SECONDS_MAX,
-            configure=_configure,
+            configure=partial(_configure, round(statement_seconds * 1000)),
             open=False,
         )
         self._latest = {
@@ -189,5 +190,6 @@ class Reader:
             metrics.POOL_CONNECTIONS.labels(state).set(statistics.get(state, 0))
 
 
-async def _configure(connection: AsyncConnection[Any]) -> None:
+async def _configure(statement_ms: int, connection: AsyncConnection[Any]) -> None:
     await connection.execute(READER_SESSION)
+    await connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(statement_ms),))

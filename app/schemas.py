@@ -22,7 +22,9 @@ Form: TypeAlias = Literal["request", "answer", "listed"]
 WITHOUT_NUL: Final = r"^[^\u0000]*$"
 RULES: Final[dict[str, Schema]] = {
     "name": {"pattern": r"^[a-z](?!.*--)[a-z0-9\-._]{0,59}(?<!-)$", "maxLength": NAME_LENGTH_MAX},
-    "model_entity_id": {"pattern": r"^([^/\u0000]*[^/\s\u0000][^/\u0000]*(/[^/\u0000]*[^/\s\u0000][^/\u0000]*)?)?$"},
+    "model_entity_id": {
+        "pattern": r"^([^/\u0000]*[^/\s\u0000][^/\u0000]*(/[^/\u0000]*[^/\s\u0000][^/\u0000]*)?)?$"
+    },
 }
 """What the domain demands of a field of a request beyond its type."""
 

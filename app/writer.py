@@ -48,9 +48,16 @@ class Writer:
     """Takes writes on one event loop and commits them in batches on a thread of its own."""
 
     def __init__(
-        self, log: EventLog, *, queue_max: int, batch_max: int, clock: Callable[[], datetime]
+        self,
+        log: EventLog,
+        *,
+        queue_max: int,
+        batch_max: int,
+        wait_seconds: float,
+        clock: Callable[[], datetime],
     ) -> None:
         self._event_log = log
+        self._wait_seconds = wait_seconds
         self._queue_max = queue_max
         self._batch_max = batch_max
         self._clock = clock
@@ -92,11 +99,16 @@ class Writer:
             self._arrived.clear()
             while self._waiting:
                 metrics.WRITES_WAITING.set(len(self._waiting))
-                await self._commit(self._take())
+                if taken := self._take():
+                    await self._commit(taken)
 
     def _take(self) -> list[_Waiting]:
-        """All that waits, up to the limit; a write that runs alone, alone."""
+        """All that waits, up to the limit; a write that runs alone, alone; what waited too long is let go."""
         taken: list[_Waiting] = []
+        overdue = time.perf_counter() - self._wait_seconds
+        while self._waiting and self._waiting[0].since < overdue:
+            msg = f"the write waited for more than {self._wait_seconds:g} seconds"
+            _fail([self._waiting.popleft()], Unavailable(msg))
         while self._waiting and len(taken) < self._batch_max:
             alone = self._waiting[0].write.runs_alone
             if alone and taken:
@@ -115,9 +127,7 @@ class Writer:
         if fault is None:
             _deliver(taken, work.result())
         elif len(taken) == 1 or isinstance(fault, Unavailable):
-            for waiting in taken:
-                if not waiting.answer.done():
-                    waiting.answer.set_exception(fault)
+            _fail(taken, fault)
         else:
             middle = len(taken) // 2
             await self._commit(taken[:middle])
@@ -155,6 +165,12 @@ class Writer:
             msg = "the database went away before the commit"
             raise Unavailable(msg)
         return batch.answers
+
+
+def _fail(taken: Sequence[_Waiting], fault: BaseException) -> None:
+    for waiting in taken:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(fault)
 
 
 def _deliver(taken: Sequence[_Waiting], answers: Sequence[Answer]) -> None:

@@ -63,7 +63,7 @@ def _install(lock: Path) -> None:
 
 
 def _works() -> bool:
-    command = [PYTHON, "-m", "pip", "--version"]
+    command = [str(PYTHON), "-m", "pip", "--version"]
     return PYTHON.exists() and subprocess.run(command, check=False, capture_output=True).returncode == 0  # noqa: S603
 
 

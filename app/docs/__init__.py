@@ -38,13 +38,13 @@ _HEADERS: Final = {
     "x-content-type-options": "nosniff",
 }
 _MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
-_FILES: Final = {file.name: file.read_bytes() for file in files("app.docs").iterdir() if file.name.endswith((".html", ".css", ".js"))}
+FILES: Final = {file.name: file.read_bytes() for file in files("app.docs").iterdir() if file.name.endswith((".html", ".css", ".js"))}
 
 
 @get("/schema", tags=["Description"], **documented({200: str}, "static", media_type="text/html"))
 async def browse_api() -> ASGIResponse:
     """A page to read this description in and to try operations out."""
-    return _sent(_FILES["page.html"], "text/html; charset=utf-8")
+    return _sent(FILES["page.html"], "text/html")
 
 
 @get("/schema/openapi.json", tags=["Description"], **documented({200: dict[str, Any]}, "static"))
@@ -57,9 +57,9 @@ async def get_openapi_document(request: AnyRequest) -> ASGIResponse:
 async def get_page_asset(asset: FromPath[str]) -> ASGIResponse:
     """A script or style sheet of the page."""
     media_type = next((kind for suffix, kind in _MEDIA_TYPES.items() if asset.endswith(suffix)), None)
-    if media_type is None or asset not in _FILES:
+    if media_type is None or asset not in FILES:
         raise NotFoundException
-    return _sent(_FILES[asset], f"{media_type}; charset=utf-8")
+    return _sent(FILES[asset], media_type)
 
 
 def serialized(routes: Sequence[BaseRoute]) -> bytes:

@@ -110,8 +110,8 @@ def test_the_unlocked_way_of_the_library_is_refused(database_url, monkeypatch):
     import app.event_log as module  # noqa: PLC0415 - the seam to set the library's option
 
     class Unlocked(module._Datastore):
-        def __init__(self, url):
-            super().__init__(url)
+        def __init__(self, *given):
+            super().__init__(*given)
             self.enable_db_functions = True
 
     monkeypatch.setattr(module, "_Datastore", Unlocked)

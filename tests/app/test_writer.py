@@ -20,7 +20,12 @@ from tests.support.builders import create, create_config, delete, delete_config,
 @asynccontextmanager
 async def started(database_url, **options):
     log = EventLog(database_url)
-    limits = {"queue_max": 1000, "batch_max": 100, "clock": lambda: datetime.now(UTC)} | options
+    limits = {
+        "queue_max": 1000,
+        "batch_max": 100,
+        "wait_seconds": 15,
+        "clock": lambda: datetime.now(UTC),
+    } | options
     writer = Writer(log, **limits)
     await writer.start()
     try:
@@ -122,6 +127,40 @@ def test_a_full_queue_turns_away_at_once(database_url):
     assert [(10,)] == query(database_url, "SELECT count(*) FROM stored_events")
 
 
+def test_a_write_does_not_wait_for_ever(database_url):
+    """While the lock is held elsewhere, what waits too long for its turn is let go unwritten."""
+    log = EventLog(database_url)
+
+    async def run():
+        async with started(database_url, wait_seconds=0.1) as writer:
+            with log.batch():
+                first = asyncio.create_task(writer.submit(Write(create_config(name="c1"))))
+                await asyncio.sleep(0.05)
+                second = asyncio.create_task(writer.submit(Write(create_config(name="c2"))))
+                await asyncio.sleep(0.3)
+            return await asyncio.gather(first, second, return_exceptions=True)
+
+    first, second = asyncio.run(run())
+    log.datastore.close()
+
+    assert 201 == first.status
+    assert isinstance(second, Unavailable)
+    assert [(1,)] == query(database_url, "SELECT count(*) FROM stored_events")
+
+
+def test_old_keys_are_forgotten_as_new_ones_come(database_url):
+    """After the retention a key may be used anew, and the table does not grow for ever."""
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    commands = [keyed(create_config(name=f"c{n}"), key=f"k{n}") for n in range(3)]
+    submitted(database_url, commands, clock=lambda: long_ago)
+
+    submitted(database_url, [keyed(create_config(name="c9"), key="k9")])
+    (again,) = submitted(database_url, [keyed(create_config(name="c0"), key="k0")])
+
+    assert (409, False) == (again.status, again.replayed)
+    assert [("k0",), ("k9",)] == sorted(query(database_url, "SELECT key FROM idempotency_keys"))
+
+
 def test_stopping_commits_what_waits(database_url):
     """Draining loses nothing that was taken; later writes are turned away."""
 
@@ -207,7 +246,7 @@ def test_a_lost_connection_is_answered_by_what_the_log_holds(database_url, momen
     async def run():
         log = LostOnCommit(database_url)
         log.moment = moment
-        writer = Writer(log, queue_max=10, batch_max=10, clock=lambda: datetime.now(UTC))
+        writer = Writer(log, queue_max=10, batch_max=10, wait_seconds=15, clock=lambda: datetime.now(UTC))
         await writer.start()
         try:
             return await asyncio.gather(writer.submit(Write(create_config())), return_exceptions=True)

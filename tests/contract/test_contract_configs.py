@@ -75,13 +75,14 @@ def test_malformed_model_entity_references(workspace, write, reference):
 @pytest.mark.parametrize("write", [create, update])
 def test_plugins_are_off(workspace, write):
     """Null and empty are fine."""
-    response = write(workspace, model_spec=WITH_PLUGIN)
+    workspace.config("updated")
+    name = "updated" if write is update else "created"
 
-    assert (403, PLUGINS_OFF) == wire.refusal(response)
-    for plugin in (None, ""):
+    assert (403, PLUGINS_OFF) == wire.refusal(write(workspace, name, model_spec=WITH_PLUGIN))
+    for number, plugin in enumerate((None, "")):
+        name = "updated" if write is update else f"created-{number}"
         spec = {"tool_call_config": {"tool_call_plugin": plugin}}
-        response = write(workspace, model_spec=spec)
-        assert 201 == response.status_code or write is update
+        assert 201 == write(workspace, name, model_spec=spec).status_code
 
 
 @pytest.mark.parametrize("write", [create, update])
