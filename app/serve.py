@@ -1,12 +1,14 @@
 """The supervisor behind `deployment-ledger serve`: database, schema, HTTP workers, and their clean end."""
 
+import fcntl
 import os
+import shutil
 import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +31,7 @@ SERVER_VERSION_MIN: Final = 15_00_00
 CONNECT_SECONDS_MAX: Final = 10
 POSTMASTER_CHECK_SECONDS: Final = 0.25
 RESTART_SECONDS: Final = 0.5
+METRICS_PREFIX: Final = "ledger-metrics-"
 
 log = structlog.get_logger()
 
@@ -141,9 +144,23 @@ def _kept_running(server: EmbeddedPostgres) -> Iterator[None]:
 @contextmanager
 def _metrics_directory() -> Iterator[None]:
     """Where the worker processes keep their counters, so that each can show those of all."""
-    with tempfile.TemporaryDirectory(prefix="ledger-metrics-", ignore_cleanup_errors=True) as directory:
+    _remove_metrics_of_the_dead()
+    with (
+        tempfile.TemporaryDirectory(prefix=METRICS_PREFIX, ignore_cleanup_errors=True) as directory,
+        (Path(directory) / "starting").open("w") as alive,
+    ):
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        # Only now has it the name that others look for: they never meet it unlocked while we live.
+        Path(alive.name).rename(Path(directory) / "alive")
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
         yield
+
+
+def _remove_metrics_of_the_dead() -> None:
+    for path in Path(tempfile.gettempdir()).glob(f"{METRICS_PREFIX}*/alive"):
+        with suppress(OSError), path.open() as alive:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _say(line: str) -> None:

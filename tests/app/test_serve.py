@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from functools import partial
+from pathlib import Path
 
 import httpx
 import psutil
@@ -63,6 +64,7 @@ def test_after_a_kill_it_starts_again_on_the_same_directory(live_service, data_d
     first = live_service("--data-dir", data_dir, "--workers", "2")
     workers = [psutil.Process(pid) for pid in first.worker_pids()]
     postmaster = EmbeddedPostgres(data_dir).postmaster()
+    left = Path(psutil.Process(workers[0].pid).environ()["PROMETHEUS_MULTIPROC_DIR"])
     first.kill()
 
     eventually(lambda: all(is_gone(worker) for worker in workers))
@@ -70,6 +72,7 @@ def test_after_a_kill_it_starts_again_on_the_same_directory(live_service, data_d
 
     assert answers(second)
     assert len(workers) == 2
+    assert not left.exists()
     assert postmaster == EmbeddedPostgres(data_dir).postmaster()
     assert second.stop() == 0
 

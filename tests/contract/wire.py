@@ -39,7 +39,8 @@ class Workspace:
         if "content" not in options:
             # Not `json=`, which sends no body at all for None.
             options["content"] = json.dumps(body)
-            options["headers"] = {"content-type": "application/json", **options.get("headers", {})}
+            given = httpx.Headers(options.get("headers"))
+            options["headers"] = [("content-type", "application/json"), *given.multi_items()]
         return self.request("POST", path, **options)
 
     def delete(self, path, **options):

@@ -262,13 +262,13 @@ def test_connectives_are_flat() -> None:
 
 def test_simple_conditions_stay_simple_sql(connection: psycopg.Connection) -> None:
     """Equality and lists compile to the forms that indexes serve, parameters named to stand beside others."""
-    condition = And((Equal("workspace", "w"), OneOf("status", ("READY", "ERROR"))))
+    condition = And((Equal("config", "c"), OneOf("status", ("READY", "ERROR"))))
 
     where, parameters = criteria.compile(condition, DEPLOYMENT_FIELDS)
 
-    expected = '("workspace" = %(criteria_0)s AND "status" = ANY(%(criteria_1)s))'
+    expected = '("config" = %(criteria_0)s AND "status" = ANY(%(criteria_1)s))'
     assert expected == where.as_string(connection)
-    assert {"criteria_0": "w", "criteria_1": ["READY", "ERROR"]} == parameters
+    assert {"criteria_0": "c", "criteria_1": ["READY", "ERROR"]} == parameters
     assert "TRUE" == criteria.compile(None, DEPLOYMENT_FIELDS)[0].as_string(connection)
 
 
@@ -282,14 +282,17 @@ def test_simple_conditions_stay_simple_sql(connection: psycopg.Connection) -> No
 def test_fields_are_columns_that_compare_by_code_point(
     connection: psycopg.Connection, table: str, fields: Mapping[str, criteria.Field]
 ) -> None:
-    """Every field is in its table with the type of its kind, and texts have the collation "C"."""
-    described = {
-        Kind.TEXT: (sql.SQL("pg_typeof(max({0}))::text, pg_collation_for(max({0}))"), ("text", '"C"')),
-        Kind.TIMESTAMP: (sql.SQL("pg_typeof(max({0}))::text"), ("timestamp with time zone",)),
+    """Every field is in its table with the type of its kind, and texts have a collation by code point."""
+    describe = {
+        Kind.TEXT: sql.SQL("SELECT pg_typeof(max({0}))::text, pg_collation_for(max({0})) FROM {1}"),
+        Kind.TIMESTAMP: sql.SQL("SELECT pg_typeof(max({0}))::text FROM {1}"),
+    }
+    expected = {
+        Kind.TEXT: [("text", '"C"'), ("text", '"POSIX"')],
+        Kind.TIMESTAMP: [("timestamp with time zone",)],
     }
 
     for field in fields.values():
-        columns, expected = described[field.kind]
-        query = sql.SQL("SELECT {} FROM {}").format(columns.format(field.expression), sql.Identifier(table))
+        query = describe[field.kind].format(field.expression, sql.Identifier(table))
 
-        assert expected == connection.execute(query).fetchone()
+        assert connection.execute(query).fetchone() in expected[field.kind]

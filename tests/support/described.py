@@ -42,7 +42,7 @@ class Described:
         return item[method.lower()]
 
     def _check_headers(self, description, headers):
-        own = {"content-type", "content-length", "server", "date", "transfer-encoding"}
+        own = {"content-type", "content-length", "server", "date", "connection"}
         page_only = {"cache-control", "content-security-policy", "referrer-policy", "x-content-type-options"}
         described = {name.lower(): header for name, header in description["headers"].items()}
         undescribed = set(headers) - own - page_only - set(described)
