@@ -29,7 +29,6 @@ from domain.errors import (
     InvalidName,
     InvalidVersion,
     ReferencedConfigNotFound,
-    WorkspaceCannotExist,
     WorkspaceNotFound,
 )
 from domain.stream import version_asked
@@ -96,7 +95,7 @@ async def list_deployments(
         {201: DeploymentVersion},
         "write",
         body=DeploymentCreation,
-        refuses=(DeploymentExists, ReferencedConfigNotFound, InvalidName, WorkspaceCannotExist),
+        refuses=(DeploymentExists, ReferencedConfigNotFound, InvalidName),
     ),
 )
 async def create_deployment(

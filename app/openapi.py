@@ -27,7 +27,7 @@ _NOT_REPLAYED: Final = (408, 413)
 _EMPTY: Final = (204, 304)
 
 
-class Undocumented(Exception):  # noqa: N818 - what happened
+class Undocumented(Exception):
     """A route does not say what it does."""
 
 
@@ -110,7 +110,7 @@ def _path_item(route: HTTPRoute, schemas: Schemas) -> Schema:
     return item
 
 
-def _operation(handler: HTTPRouteHandler, in_path: bool, schemas: Schemas) -> Schema:  # noqa: FBT001
+def _operation(handler: HTTPRouteHandler, in_path: bool, schemas: Schemas) -> Schema:
     documented = documentation_of(handler)
     headers: list[str] = []
     if "write" in documented.traits:
@@ -134,7 +134,7 @@ def _operation(handler: HTTPRouteHandler, in_path: bool, schemas: Schemas) -> Sc
     return operation
 
 
-def _responses(documented: Documented, in_path: bool, schemas: Schemas) -> Schema:  # noqa: FBT001
+def _responses(documented: Documented, in_path: bool, schemas: Schemas) -> Schema:
     responses = {}
     for status, answer in documented.answers.items():
         content = None if status in _EMPTY else schemas.of(answer, "answer")
@@ -146,7 +146,7 @@ def _responses(documented: Documented, in_path: bool, schemas: Schemas) -> Schem
     return {str(status): responses[status] for status in sorted(responses)}
 
 
-def _refused(documented: Documented, in_path: bool) -> dict[int, list[str]]:  # noqa: FBT001
+def _refused(documented: Documented, in_path: bool) -> dict[int, list[str]]:
     """The reasons of each status that is no success."""
     possible = {
         304: "object" in documented.traits,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from app import headers
 from app.documented import Documented
 from app.edge import REQUEST_ID_CHARACTERS_MAX
@@ -30,7 +28,9 @@ def _header(name: str, description: str, schema: Schema) -> Schema:
 
 
 _PRINCIPAL_ID: Final = _text(f"^{_ID}*$", maxLength=headers.ID_CHARACTERS_MAX)
-_EMAIL: Final = _text(r"^([^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+)?$", maxLength=headers.EMAIL_CHARACTERS_MAX)
+_EMAIL: Final = _text(
+    r"^([^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+)?$", maxLength=headers.EMAIL_CHARACTERS_MAX
+)
 _GROUPS: Final = _text(f"^({_GROUP}( *, *{_GROUP}){{0,{headers.GROUPS_MAX - 1}}})?$")
 
 REQUEST_HEADERS: Final[dict[str, Schema]] = {

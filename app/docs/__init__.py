@@ -38,7 +38,11 @@ _HEADERS: Final = {
     "x-content-type-options": "nosniff",
 }
 _MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
-FILES: Final = {file.name: file.read_bytes() for file in files("app.docs").iterdir() if file.name.endswith((".html", ".css", ".js"))}
+FILES: Final = {
+    file.name: file.read_bytes()
+    for file in files("app.docs").iterdir()
+    if file.name.endswith((".html", ".css", ".js"))
+}
 
 
 @get("/schema", tags=["Description"], **documented({200: str}, "static", media_type="text/html"))
@@ -53,7 +57,11 @@ async def get_openapi_document(request: AnyRequest) -> ASGIResponse:
     return _sent(request.app.state.openapi, "application/json")
 
 
-@get("/schema/assets/{asset:str}", tags=["Description"], **documented({200: str}, "static", media_type="text/*"))
+@get(
+    "/schema/assets/{asset:str}",
+    tags=["Description"],
+    **documented({200: str}, "static", media_type="text/*"),
+)
 async def get_page_asset(asset: FromPath[str]) -> ASGIResponse:
     """A script or style sheet of the page."""
     media_type = next((kind for suffix, kind in _MEDIA_TYPES.items() if asset.endswith(suffix)), None)

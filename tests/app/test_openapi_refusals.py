@@ -1,15 +1,11 @@
 """Every refusal on every route that the description names it for, and no others."""
 
-import re
-
 import pytest
 
-from app.documented import Documented
 from app.filter_tree import BadFilter
-from app.openapi import STATUS_OF, refusals_of
-from app import deployment_configs, deployments
+from app.openapi import STATUS_OF, documentation_of, refusals_of
 from domain import errors
-from tests.support.described import Described
+from tests.support.described import Described, handlers
 
 WORKSPACES = "/apis/models/v2/workspaces"
 CONFIGS = f"{WORKSPACES}/w1/deployment-configs"
@@ -21,8 +17,17 @@ CONTENT = {
     errors.InvalidEntityReference: {**NIM, "model_entity_id": "a/b/c"},
     errors.PluginDisabled: {**NIM, "model_spec": {"tool_call_config": {"tool_call_plugin": "p"}}},
     errors.GenericEngineLacks: {**NIM, "engine": "generic"},
-    errors.GenericEngineBlanks: {**NIM, "engine": "generic", "executor_config": {**GENERIC, "image_name": " i"}},
-    errors.GenericEngineLora: {**NIM, "engine": "generic", "model_spec": {"lora_enabled": True}, "executor_config": GENERIC},
+    errors.GenericEngineBlanks: {
+        **NIM,
+        "engine": "generic",
+        "executor_config": {**GENERIC, "image_name": " i"},
+    },
+    errors.GenericEngineLora: {
+        **NIM,
+        "engine": "generic",
+        "model_spec": {"lora_enabled": True},
+        "executor_config": GENERIC,
+    },
 }
 BODIES = {
     "create_deployment": ("POST", DEPLOYMENTS, {"name": "fresh", "config": "used"}),
@@ -46,20 +51,50 @@ def scenarios():
         ("list_deployments", errors.WorkspaceNotFound, "GET", f"{nowhere}/deployments", None),
         ("list_deployments", BadFilter, "GET", f"{DEPLOYMENTS}?filter[engine]=nim", None),
         ("create_deployment", errors.DeploymentExists, "POST", DEPLOYMENTS, deployment),
-        ("create_deployment", errors.ReferencedConfigNotFound, "POST", DEPLOYMENTS, {"name": "x", "config": "none"}),
+        (
+            "create_deployment",
+            errors.ReferencedConfigNotFound,
+            "POST",
+            DEPLOYMENTS,
+            {"name": "x", "config": "none"},
+        ),
         ("create_deployment", errors.InvalidName, "POST", DEPLOYMENTS, {**deployment, "name": "X"}),
         ("create_deployment", errors.ReferencedConfigNotFound, "POST", f"{nowhere}/deployments", deployment),
         ("get_deployment", errors.DeploymentNotFound, "GET", f"{DEPLOYMENTS}/none", None),
-        ("update_deployment", errors.DeploymentToUpdateNotFound, "POST", f"{DEPLOYMENTS}/none", {"config": "used"}),
-        ("update_deployment", errors.ReferencedConfigNotFound, "POST", f"{DEPLOYMENTS}/d", {"config": "none"}),
+        (
+            "update_deployment",
+            errors.DeploymentToUpdateNotFound,
+            "POST",
+            f"{DEPLOYMENTS}/none",
+            {"config": "used"},
+        ),
+        (
+            "update_deployment",
+            errors.ReferencedConfigNotFound,
+            "POST",
+            f"{DEPLOYMENTS}/d",
+            {"config": "none"},
+        ),
         ("delete_deployment", errors.DeploymentNotFound, "DELETE", f"{DEPLOYMENTS}/none", None),
         ("get_deployment_models", errors.DeploymentNotFound, "GET", f"{DEPLOYMENTS}/none/models", None),
-        ("list_deployment_versions", errors.WorkspaceNotFound, "GET", f"{nowhere}/deployments/d/versions", None),
+        (
+            "list_deployment_versions",
+            errors.WorkspaceNotFound,
+            "GET",
+            f"{nowhere}/deployments/d/versions",
+            None,
+        ),
         ("list_deployment_configs", errors.WorkspaceNotFound, "GET", f"{nowhere}/deployment-configs", None),
         ("list_deployment_configs", BadFilter, "GET", f"{CONFIGS}?filter=", None),
         ("create_deployment_config", errors.ConfigExists, "POST", CONFIGS, config),
         ("create_deployment_config", errors.InvalidName, "POST", CONFIGS, {**config, "name": "X"}),
-        ("create_deployment_config", errors.WorkspaceCannotExist, "POST", f"{nowhere}/deployment-configs", config),
+        (
+            "create_deployment_config",
+            errors.WorkspaceCannotExist,
+            "POST",
+            f"{nowhere}/deployment-configs",
+            config,
+        ),
         (
             "create_deployment_config",
             errors.TwoRevisions,
@@ -71,8 +106,20 @@ def scenarios():
         ("update_deployment_config", errors.ConfigToUpdateNotFound, "POST", f"{CONFIGS}/none", NIM),
         ("delete_deployment_config", errors.ConfigNotFound, "DELETE", f"{CONFIGS}/none", None),
         ("delete_deployment_config", errors.ConfigInUse, "DELETE", f"{CONFIGS}/used", None),
-        ("list_deployment_config_versions", errors.WorkspaceNotFound, "GET", f"{nowhere}/deployment-configs/c/versions", None),
-        ("delete_deployment_config_version", errors.ConfigInUse, "DELETE", f"{CONFIGS}/used/versions/1", None),
+        (
+            "list_deployment_config_versions",
+            errors.WorkspaceNotFound,
+            "GET",
+            f"{nowhere}/deployment-configs/c/versions",
+            None,
+        ),
+        (
+            "delete_deployment_config_version",
+            errors.ConfigInUse,
+            "DELETE",
+            f"{CONFIGS}/used/versions/1",
+            None,
+        ),
     ]
     for refusal, body in CONTENT.items():
         yield "create_deployment_config", refusal, "POST", CONFIGS, {"name": "x", **body}
@@ -106,12 +153,11 @@ def described(service_url):
     client.close()
 
 
-def documented_of(operation):
-    handlers = [*deployments.ROUTES.route_handlers, *deployment_configs.ROUTES.route_handlers]
-    [handler] = [handler for handler in handlers if handler.fn.__name__ == operation]
-    documented = handler.opt["documented"]
-    assert isinstance(documented, Documented)
-    return documented
+REFUSALS = {
+    handler.handler_name: refusals_of(documentation_of(handler))
+    for _, _, handler in handlers()
+    if refusals_of(documentation_of(handler))
+}
 
 
 @pytest.mark.parametrize(("operation", "refusal", "method", "path", "body"), list(scenarios()))
@@ -120,7 +166,7 @@ def test_refusal_is_described(described, operation, refusal, method, path, body)
     answer = described.send(method, path, json=body)
 
     assert operation == described.operation(method, path)["operationId"]
-    assert refusal in refusals_of(documented_of(operation))
+    assert refusal in REFUSALS[operation]
     assert STATUS_OF[refusal] == answer.status_code, answer.text
 
 
@@ -139,12 +185,7 @@ def test_condition_and_key_are_described(described, operation):
 
 def test_no_refusal_is_described_in_vain():
     """Each refusal that a route names is provoked above; none is missing from both."""
-    described = {
-        (handler.fn.__name__, refusal)
-        for routes in (deployments.ROUTES, deployment_configs.ROUTES)
-        for handler in routes.route_handlers
-        for refusal in refusals_of(handler.opt["documented"])
-    }
+    described = {(operation, refusal) for operation, refusals in REFUSALS.items() for refusal in refusals}
 
     implied = {errors.PreconditionFailed, errors.IdempotencyKeyReused}
     provoked = {(operation, refusal) for operation, refusal, *_ in scenarios()}

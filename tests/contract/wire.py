@@ -39,8 +39,9 @@ class Workspace:
         if "content" not in options:
             # Not `json=`, which sends no body at all for None.
             options["content"] = json.dumps(body)
-            given = httpx.Headers(options.get("headers"))
-            options["headers"] = [("content-type", "application/json"), *given.multi_items()]
+            given = options.get("headers", {})
+            pairs = given.items() if isinstance(given, dict) else given
+            options["headers"] = [("content-type", "application/json"), *pairs]
         return self.request("POST", path, **options)
 
     def delete(self, path, **options):

@@ -6,8 +6,29 @@ from urllib.parse import urlsplit
 
 import httpx
 from jsonschema import Draft202012Validator, FormatChecker
+from litestar import Litestar
+from litestar.di import Provide
+
+from app import deployment_configs, deployments, docs, operations
 
 FORMATS = FormatChecker(["date-time"])
+
+
+def application(*more):
+    """The service's routes, and more, without what they work with."""
+    needs = {name: Provide(lambda: None, sync_to_thread=False) for name in ("ledger", "health")}
+    routes = [deployments.ROUTES, deployment_configs.ROUTES, *operations.ROUTES, *docs.ROUTES, *more]
+    return Litestar(routes, dependencies=needs, openapi_config=None)
+
+
+def handlers(*more):
+    """Path, method and handler of everything that is routed, but for what the framework adds."""
+    return [
+        (route.path_format, method, handler)
+        for route in application(*more).routes
+        for handler in route.route_handlers
+        for method in sorted(handler.http_methods - {"OPTIONS"})
+    ]
 
 
 class Described:
@@ -18,7 +39,8 @@ class Described:
         self.document = self._client.get("/schema/openapi.json").json()
         self._components = closed(self.document["components"])
         self._paths = {
-            re.compile(re.sub(r"\{\w+\}", "[^/]+", path)): item for path, item in self.document["paths"].items()
+            re.compile(re.sub(r"\{\w+\}", "[^/]+", path)): item
+            for path, item in self.document["paths"].items()
         }
         self.seen = set()
 
