@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, LiteralString, NamedTuple, get_args
 
 import msgspec
-from eventsourcing.persistence import Mapper, Notification, StoredEvent
+from eventsourcing.persistence import InterfaceError, Mapper, Notification, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
@@ -25,6 +25,9 @@ from domain.deployment import DeploymentEvent
 from domain.deployment_config import DeploymentConfigEvent
 from domain.names import Resource, split_stream_id, stream_id
 from domain.stream import Event, Recorded
+
+LOST: Final = (OperationalError, InterfaceError)
+"""What is raised when the database is away, goes away, or gives up on a statement."""
 
 _LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(7239001104823357761)"
 _HEAD: Final[LiteralString] = """

@@ -1,6 +1,7 @@
 """What fields and parameters mean, in words for readers of the API's description.
 
-A name means the same wherever it stands. A declared field that is missing here fails the start of the service.
+A name means the same wherever it stands. A declared field that is missing here keeps the service from
+starting.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from typing import Any, Final
 FIELDS: Final[dict[str, str]] = {
     # What every version has
     "id": "Random and different for each version; it never changes.",
-    "name": "Name, unique in its workspace. It starts with a lower-case letter, holds lower-case letters, digits, "
-    "`-`, `.` and `_`, no `--`, and does not end with `-`.",
+    "name": "Name, unique in its workspace. It starts with a lower-case letter, holds lower-case "
+    "letters, digits, `-`, `.` and `_`, no `--`, and does not end with `-`.",
     "workspace": "Name of the workspace.",
     "project": "Project, given at creation and copied to every new version.",
     "created_at": "When this version was created, in UTC.",
@@ -20,11 +21,11 @@ FIELDS: Final[dict[str, str]] = {
     "were removed.",
     # Deployments
     "config": "Name of a deployment config in the same workspace.",
-    "config_version": "Version of the config. In requests null, 0 or nothing means its latest one; what is stored "
-    "is always the number that this was.",
+    "config_version": "Version of the config. In requests null, 0 or nothing means its latest one; what is "
+    "stored is always the number that this was.",
     "status": "Status of this version.",
     "status_message": "What the status is about.",
-    "status_history": "Statuses since the creation of this version, oldest first, the last 100 of them. Empty "
+    "status_history": "Statuses since the creation of this version, oldest first, the last 100. Empty "
     "until the status first changes.",
     "timestamp": "Since when the status held, in UTC.",
     "model_provider_id": "Who provides the model. In a status report null or nothing keeps what is stored.",
@@ -75,10 +76,11 @@ FIELDS: Final[dict[str, str]] = {
     "current_page_size": "Items on this page.",
     "total_pages": "Pages in all. For no match it is 1, and 0 with `all_versions`.",
     "total_results": "Matches on all pages.",
-    "sort": "Field to sort by, descending with a `-` in front; equal items stand in the order of their creation. "
-    "Any other text means the order of creation, an empty one the newest first.",
-    "all_versions": "List every stored version instead of the latest one of each name. Configs are always listed "
-    "by their latest versions.",
+    "sort": "Field to sort by, descending with a `-` in front; equal items stand in the order of "
+    "their creation. Any other text means the order of creation, an empty one the newest "
+    "first.",
+    "all_versions": "List every stored version instead of the latest one of each name. Configs are always "
+    "listed by their latest versions.",
     "version": "Number of a version.",
     # Errors and health
     "detail": "What was wrong, for people.",
@@ -115,42 +117,43 @@ STATUSES: Final[dict[int, str]] = {
     413: "The body is too large.",
     422: "The body or the query is not what is described here.",
     500: "A fault of the service. The answer tells no internals.",
-    503: "The service or its database cannot answer now; nothing was changed. With `X-Should-Retry: false` it is "
-    "not known whether a write took place: read the resource, or repeat the request with the same "
-    "`Idempotency-Key`.",
+    503: "The service or its database cannot answer now; nothing was changed. With "
+    "`X-Should-Retry: false` it is not known whether a write took place: read the resource, "
+    "or repeat the request with the same `Idempotency-Key`.",
 }
 """What a status means on any route; refusals of a route's own are told beside it."""
 
 OVERVIEW: Final = """\
-The system of record for model deployments. Every change is an event that is kept for ever; what reads answer is \
-derived from the events.
+The system of record for model deployments. Every change is an event that is kept for ever; what reads \
+answer is derived from the events.
 
-A **deployment config** says how a model is to be served, a **deployment** which config is served under a name. \
-Both have versions, numbered from 1. An update never changes a version, it adds one; only a deployment version's \
-status changes in place. A write that was answered is seen by every later read.
+A **deployment config** says how a model is to be served, a **deployment** which config is served under \
+a name. Both have versions, numbered from 1. An update never changes a version, it adds one; only a \
+deployment version's status changes in place. A write that was answered is seen by every later read.
 
-**Reading of requests.** The schemas here state the canonical form of a request. The service reads more leniently: \
-an integer may also be sent as `2.0`, `true` or `"2"`, a boolean as `1`, `"yes"` or `"off"`, in bodies and in \
-queries. Unknown fields of a body and unknown parameters are ignored. Of a repeated key or parameter the last one \
-counts. A body is JSON if its media type is `application/json` or `application/*+json`; it may nest 200 levels.
+**Reading of requests.** The schemas here state the canonical form of a request. The service reads more \
+leniently: an integer may also be sent as `2.0`, `true` or `"2"`, a boolean as `1`, `"yes"` or `"off"`, \
+in bodies and in queries. Unknown fields of a body and unknown parameters are ignored. Of a repeated key \
+or parameter the last one counts. A body is JSON if its media type is `application/json` or \
+`application/*+json`; it may nest 200 levels.
 
-**Nulls.** A single object, and each object in a list of versions, has all its keys, with null where nothing is \
-set. In pages of lists the keys of typed objects that hold null are left out. Clients should ignore keys they do \
-not know.
+**Nulls.** A single object, and each object in a list of versions, has all its keys, with null where \
+nothing is set. In pages of lists the keys of typed objects that hold null are left out. Clients should \
+ignore keys they do not know.
 
-**Concurrency.** Answers with a single object carry an `ETag`. A write with `If-Match` takes place only if the \
-object is still in that state, otherwise the answer is 412. Updates without it are all carried out, one after \
-the other.
+**Concurrency.** Answers with a single object carry an `ETag`. A write with `If-Match` takes place only \
+if the object is still in that state, otherwise the answer is 412. Updates without it are all carried \
+out, one after the other.
 
-**Repetition.** A write with an `Idempotency-Key` takes place once. The same request of the same caller under the \
-same key is given the first answer again, with `Idempotency-Replayed: true`; another request under that key is \
-refused with 422.
+**Repetition.** A write with an `Idempotency-Key` takes place once. The same request of the same caller \
+under the same key is given the first answer again, with `Idempotency-Replayed: true`; another request \
+under that key is refused with 422.
 
-**Errors.** Every error has `detail`: a sentence, or with 422 often a list that says what is wrong where. \
-A method that a path does not have is answered 405 with the possible ones in `Allow`.
+**Errors.** Every error has `detail`: a sentence, or with 422 often a list that says what is wrong \
+where. A method that a path does not have is answered 405 with the possible ones in `Allow`.
 
-**Identity.** Gateways say who is calling in `X-NMP-Principal-...` headers. Without an id the caller is anonymous \
-and the other ones are ignored."""
+**Identity.** Gateways say who is calling in `X-NMP-Principal-...` headers. Without an id the caller is \
+anonymous and the other ones are ignored."""
 
 TAGS: Final[dict[str, str]] = {
     "Deployments": "Which config is served under a name, and how that is going.",

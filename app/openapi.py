@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of what the routes say of themselves and the structs they read and answer with.
+"""The OpenAPI 3.1 document, made of what routes say of themselves and the structs they read and answer with.
 
 It is made once, at start, from the application's own routes: what is not documented does not start.
 """
@@ -19,9 +19,12 @@ from app.documented import Documented
 from app.filter_tree import BadFilter
 from app.glossary import OVERVIEW, STATUSES, TAGS
 from app.schemas import Schema, Schemas, reference
-from domain.errors import IdempotencyKeyReused, InvalidName, PreconditionFailed, Refusal
+from domain.errors import IdempotencyKeyReused, InvalidName, PreconditionFailed
 
-STATUS_OF: Final[dict[type[Refusal], int]] = {**STATUS, BadFilter: 400}
+STATUS_OF: Final[dict[type[Exception], int]] = {
+    BadFilter: 400,
+    **{refusal: status for refusal, status in STATUS.items()},  # noqa: C416 - the keys are wider
+}
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _NOT_REPLAYED: Final = (408, 413)
 _EMPTY: Final = (204, 304)
@@ -88,9 +91,9 @@ def documentation_of(handler: HTTPRouteHandler) -> Documented:
     raise Undocumented(f"{handler.handler_name} has no documentation: add **documented(...) to its decorator")
 
 
-def refusals_of(documented: Documented) -> list[type[Refusal]]:
+def refusals_of(documented: Documented) -> list[type[Exception]]:
     """All refusals that the route can answer with."""
-    refusals = list(documented.refuses)
+    refusals: list[type[Exception]] = list(documented.refuses)
     if "write" in documented.traits:
         refusals += [PreconditionFailed, IdempotencyKeyReused]
     if not {"filtered-deployments", "filtered-configs"}.isdisjoint(documented.traits):

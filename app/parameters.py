@@ -36,7 +36,7 @@ _GROUPS: Final = _text(f"^({_GROUP}( *, *{_GROUP}){{0,{headers.GROUPS_MAX - 1}}}
 REQUEST_HEADERS: Final[dict[str, Schema]] = {
     "IfMatch": _header(
         "If-Match",
-        "Carry the write out only if the object is in a state with one of these `ETag`s, or exists at all: `*`.",
+        "Carry the write out only if the object is in a state with one of these `ETag`s; `*` is any.",
         _text(rf"^(\*|{_TAG}( *, *{_TAG})*)$"),
     ),
     "IfNoneMatch": _header(
@@ -53,14 +53,14 @@ REQUEST_HEADERS: Final[dict[str, Schema]] = {
     ),
     "ChangeReason": _header(
         "X-Change-Reason",
-        f"Why the change is made, kept in its event: 1 to {headers.REASON_CHARACTERS_MAX:,} characters without "
-        "control characters, as UTF-8 or percent-encoded UTF-8.",
+        f"Why the change is made, kept in its event: 1 to {headers.REASON_CHARACTERS_MAX:,} characters, none "
+        "of them control, as UTF-8 or percent-encoded UTF-8.",
         _text("^[ -$&-~]*[!-$&-~][ -$&-~]*$", maxLength=headers.REASON_CHARACTERS_MAX),
     ),
     "RequestId": _header(
         "X-Request-Id",
-        f"An id of the caller's own for the logs of both sides: up to {REQUEST_ID_CHARACTERS_MAX} letters and "
-        "digits of ASCII. Anything else is replaced by a new id.",
+        f"An id of the caller's own, for the logs of both sides: up to {REQUEST_ID_CHARACTERS_MAX} letters "
+        "and digits of ASCII. Anything else is replaced by a new id.",
         _text(),
     ),
     "PrincipalId": _header(
@@ -74,11 +74,9 @@ REQUEST_HEADERS: Final[dict[str, Schema]] = {
     "OnBehalfOfEmail": _header("X-NMP-Principal-On-Behalf-Of-Email", "Email address of that one.", _EMAIL),
     "OnBehalfOfGroups": _header("X-NMP-Principal-On-Behalf-Of-Groups", "Groups of that one.", _GROUPS),
 }
-OF_EVERY_REQUEST: Final = tuple(
-    name for name in REQUEST_HEADERS if REQUEST_HEADERS[name]["name"].startswith("X-NMP")
-) + ("RequestId",)
 OF_WRITES: Final = ("IfMatch", "IdempotencyKey", "ChangeReason")
 OF_OBJECTS: Final = ("IfNoneMatch",)
+OF_EVERY_REQUEST: Final = tuple(name for name in REQUEST_HEADERS if name not in (*OF_WRITES, *OF_OBJECTS))
 
 RESPONSE_HEADERS: Final[dict[str, Schema]] = {
     "X-Request-Id": {"description": "Id of this request in the logs.", "schema": _text("^[0-9A-Za-z]+$")},
@@ -148,10 +146,10 @@ def _filters(name: str, fields: Mapping[str, Field], schemas: Schemas) -> list[S
         "name": "filter",
         "in": "query",
         "description": "A filter as JSON. Instead, it may be written as text: comparisons such as "
-        '`status:"READY"`, `name~"part"`, `created_at>="2026-01-31"`, `config IN ["a","b"]` or `project:null`, '
+        '`name:"llama"`, `name~"part"`, `created_at>="2026-01-31"`, `name IN ["a","b"]` or `project:null`, '
         "joined by `AND` and `OR`, negated by a leading `-`, grouped by parentheses. It counts before all "
-        "`filter[...]` parameters, which take operators in a second pair of brackets: `filter[name][$like]=part`, "
-        f"`filter[status][$in]=READY,ERROR`. A filter has up to {CONDITIONS_MAX} conditions and "
+        "`filter[...]` parameters. These take operators in more brackets: `filter[name][$like]=part`, "
+        f"`filter[name][$in]=a,b`. A filter has up to {CONDITIONS_MAX} conditions and "
         f"{FILTER_CHARACTERS_MAX:,} characters.",
         "content": {"application/json": {"schema": reference(name)}},
     }

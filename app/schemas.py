@@ -54,7 +54,7 @@ class Schemas:
     def __init__(self) -> None:
         self.components: dict[str, Schema] = {}
 
-    def of(self, declared: Any, form: Form) -> Schema:
+    def of(self, declared: Any, form: Form) -> Schema:  # noqa: PLR0911 - one return for each kind of type
         """The schema of a declared type; TypeError for one that has none."""
         origin, arguments = get_origin(declared), get_args(declared)
         if isinstance(origin or declared, type) and issubclass(origin or declared, Struct):

@@ -16,12 +16,11 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 import structlog
-from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
 
 from app import metrics
 from app.answers import Answer
 from app.batch import Batch, Write
-from app.event_log import EventLog
+from app.event_log import LOST, EventLog
 
 SETTLE_SECONDS_MAX: Final = 5.0
 """How long to find out whether a commit whose answer was lost took place."""
@@ -139,7 +138,7 @@ class Writer:
             with self._event_log.batch() as (cursor, head):
                 batch = Batch(self._event_log, cursor, head, self._clock())
                 answers: Sequence[Answer] = batch.run(writes)
-        except (OperationalError, InterfaceError) as lost:
+        except LOST as lost:
             _log.warning("database lost during a write", error=str(lost), writes=len(writes))
             answers = self._settle(batch)
         metrics.committed(batch.events if batch else [], len(writes))
@@ -154,7 +153,7 @@ class Writer:
         while batch.events:
             try:
                 committed = self._event_log.holds(batch.events[0])
-            except PersistenceError as error:
+            except LOST as error:
                 if time.monotonic() > give_up:
                     msg = "the database went away during the commit"
                     raise OutcomeUnknown(msg) from error

@@ -62,7 +62,9 @@ def test_the_walk_through_prints_what_it_shows(service_url):
     for language, text, shown in steps():
         runnable = text.replace(SHOWN_URL, service_url)
         if language == "python":
-            done = subprocess.run([sys.executable, "-c", runnable], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [sys.executable, "-c", runnable], capture_output=True, text=True, check=False
+            )
             printed, code = done.stdout + done.stderr, done.returncode
         else:
             printed, code = session.run(runnable)

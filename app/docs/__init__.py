@@ -22,18 +22,8 @@ from app.openapi import openapi_document
 
 _HEADERS: Final = {
     "cache-control": "no-cache",
-    "content-security-policy": "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src data:",
-            "connect-src 'self'",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    ),
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
@@ -46,13 +36,13 @@ FILES: Final = {
 
 
 @get("/schema", tags=["Description"], **documented({200: str}, "static", media_type="text/html"))
-async def browse_api() -> ASGIResponse:
+async def get_description_page() -> ASGIResponse:
     """A page to read this description in and to try operations out."""
     return _sent(FILES["page.html"], "text/html")
 
 
 @get("/schema/openapi.json", tags=["Description"], **documented({200: dict[str, Any]}, "static"))
-async def get_openapi_document(request: AnyRequest) -> ASGIResponse:
+async def get_description(request: AnyRequest) -> ASGIResponse:
     """This description as an OpenAPI 3.1 document."""
     return _sent(request.app.state.openapi, "application/json")
 
@@ -79,4 +69,4 @@ def _sent(body: bytes, media_type: str) -> ASGIResponse:
     return ASGIResponse(body=body, media_type=media_type, headers=_HEADERS)
 
 
-ROUTES: Final = (browse_api, get_openapi_document, get_page_asset)
+ROUTES: Final = (get_description_page, get_description, get_page_asset)

@@ -4,6 +4,7 @@ import { element, inline, unfolding } from "./dom.js";
 
 const WITHOUT_NUL = "^[^\\u0000]*$";
 const INTEGER_MAX = 2 ** 63;
+const PATTERN_SHOWN_MAX = 24; // longer ones are told in words
 
 /** What `#/components/…` stands for in the document; anything else stands for itself. */
 export function resolved(document, part) {
@@ -88,6 +89,7 @@ function label(document, schema) {
   if (schema.items) return `list of ${label(document, schema.items)}`;
   if (typeof schema.additionalProperties === "object") return `map to ${label(document, schema.additionalProperties)}`;
   if (schema.format === "date-time") return "time";
+  if (schema.properties) return `object of ${Object.keys(schema.properties).join(", ")}`;
   return [schema.type ?? "any value"].flat().join(" or ");
 }
 
@@ -97,9 +99,9 @@ function limits(schema) {
     minimum > -INTEGER_MAX && `≥ ${minimum}`,
     exclusiveMinimum !== undefined && `> ${exclusiveMinimum}`,
     maximum < INTEGER_MAX && `≤ ${maximum}`,
-    minLength && `at least ${minLength} characters`,
+    minLength && (minLength === 1 ? "not empty" : `at least ${minLength} characters`),
     maxLength !== undefined && `at most ${maxLength} characters`,
-    pattern && pattern !== WITHOUT_NUL && pattern.length < 60 && `/${pattern}/`,
+    pattern && pattern !== WITHOUT_NUL && pattern.length <= PATTERN_SHOWN_MAX && `/${pattern}/`,
     schema.default !== undefined && schema.default !== null && `default ${JSON.stringify(schema.default)}`,
   ].filter(Boolean);
 }

@@ -39,7 +39,9 @@ def test_json_media_types_are_read(workspace, media_type):
     assert 201 == send(workspace, CREATION, media_type).status_code
 
 
-@pytest.mark.parametrize("media_type", [None, "", "text/plain", "application/x-json", "text/json", "application/jsonp"])
+@pytest.mark.parametrize(
+    "media_type", [None, "", "text/plain", "application/x-json", "text/json", "application/jsonp"]
+)
 def test_other_media_types_are_taken_as_text(workspace, media_type):
     """What does not call itself JSON is one text, where an object is wanted."""
     response = send(workspace, CREATION, media_type)
@@ -66,7 +68,9 @@ def test_no_body(workspace, media_type):
     assert (422, [item("missing", [], "Field required", None)]) == wire.refusal(response)
 
 
-@pytest.mark.parametrize("content", [b"{", b'{"name":}', b"nul", b'{"a":1,}', b"[1,]", b"{'a':1}", b" ", b'{"name":"\xff"}'])
+@pytest.mark.parametrize(
+    "content", [b"{", b'{"name":}', b"nul", b'{"a":1,}', b"[1,]", b"{'a':1}", b" ", b'{"name":"\xff"}']
+)
 def test_broken_json(workspace, content):
     """One finding that says where."""
     response = send(workspace, content)
@@ -126,14 +130,24 @@ def test_lengths_count_code_points(workspace):
     assert "😀" * 1000 == workspace.config(description="😀" * 1000)["description"]
     response = workspace.post("deployment-configs", {"name": "e", **wire.SPEC, "description": "é" * 1001})
 
-    found = [item("string_too_long", ["description"], "String should have at most 1000 characters", "é" * 1001, max_length=1000)]
+    found = [
+        item(
+            "string_too_long",
+            ["description"],
+            "String should have at most 1000 characters",
+            "é" * 1001,
+            max_length=1000,
+        )
+    ]
     assert (422, found) == wire.refusal(response)
 
 
 def test_a_body_over_a_mebibyte_is_refused_in_the_contracts_shape(workspace, events):
     """The limit is the service's own; its answer looks like all others."""
     before = events()
-    response = workspace.post("deployment-configs", {"name": "c", **wire.SPEC, "model_spec": {"chat_template": "x" * 2**20}})
+    response = workspace.post(
+        "deployment-configs", {"name": "c", **wire.SPEC, "model_spec": {"chat_template": "x" * 2**20}}
+    )
 
     assert 413 == response.status_code
     assert isinstance(response.json()["detail"], str)
@@ -165,13 +179,27 @@ FINDINGS = {
     "missing fields show the object around them": (
         "deployments",
         {"x": 1},
-        [item("missing", ["name"], "Field required", {"x": 1}), item("missing", ["config"], "Field required", {"x": 1})],
+        [
+            item("missing", ["name"], "Field required", {"x": 1}),
+            item("missing", ["config"], "Field required", {"x": 1}),
+        ],
     ),
     "depth first": (
         "deployment-configs",
-        {"name": "", "engine": "NIM", "model_spec": {"model_type": "x", "lora_enabled": None}, "executor_config": {}},
+        {
+            "name": "",
+            "engine": "NIM",
+            "model_spec": {"model_type": "x", "lora_enabled": None},
+            "executor_config": {},
+        },
         [
-            item("string_pattern_mismatch", ["name"], "String should match pattern '^[\\w\\-.]+$'", "", pattern="^[\\w\\-.]+$"),
+            item(
+                "string_pattern_mismatch",
+                ["name"],
+                "String should match pattern '^[\\w\\-.]+$'",
+                "",
+                pattern="^[\\w\\-.]+$",
+            ),
             item("enum", ["engine"], f"Input should be {ENGINES}", "NIM", expected=ENGINES),
             item(
                 "enum",
@@ -199,15 +227,31 @@ FINDINGS = {
             },
         },
         [
-            item("greater_than_equal", ["executor_config", "gpu"], "Input should be greater than or equal to 0", -1, ge=0),
+            item(
+                "greater_than_equal",
+                ["executor_config", "gpu"],
+                "Input should be greater than or equal to 0",
+                -1,
+                ge=0,
+            ),
             item(
                 "int_from_float",
                 ["executor_config", "run_as_user"],
                 "Input should be a valid integer, got a number with a fractional part",
                 1.5,
             ),
-            item("string_type", ["executor_config", "additional_envs", "B"], "Input should be a valid string", 1),
-            item("string_type", ["executor_config", "additional_args", 1], "Input should be a valid string", None),
+            item(
+                "string_type",
+                ["executor_config", "additional_envs", "B"],
+                "Input should be a valid string",
+                1,
+            ),
+            item(
+                "string_type",
+                ["executor_config", "additional_args", 1],
+                "Input should be a valid string",
+                None,
+            ),
             item(
                 "dict_type",
                 ["executor_config", "k8s_nim_operator_config", "tolerations", 1],
@@ -227,7 +271,13 @@ FINDINGS = {
         "deployments",
         {"name": "!" * 256, "config": "c" * 256, "project": ""},
         [
-            item("string_too_long", ["name"], "String should have at most 255 characters", "!" * 256, max_length=255),
+            item(
+                "string_too_long",
+                ["name"],
+                "String should have at most 255 characters",
+                "!" * 256,
+                max_length=255,
+            ),
             item(
                 "string_pattern_mismatch",
                 ["project"],
@@ -235,7 +285,13 @@ FINDINGS = {
                 "",
                 pattern="^[\\w\\-./]+$",
             ),
-            item("string_too_long", ["config"], "String should have at most 255 characters", "c" * 256, max_length=255),
+            item(
+                "string_too_long",
+                ["config"],
+                "String should have at most 255 characters",
+                "c" * 256,
+                max_length=255,
+            ),
         ],
     ),
     "a status report": (
@@ -244,7 +300,13 @@ FINDINGS = {
         [
             item("enum", ["status"], f"Input should be {STATUSES}", "ready", expected=STATUSES),
             item("string_type", ["status_message"], "Input should be a valid string", None),
-            item("string_too_long", ["model_provider_id"], "String should have at most 255 characters", "p" * 256, max_length=255),
+            item(
+                "string_too_long",
+                ["model_provider_id"],
+                "String should have at most 255 characters",
+                "p" * 256,
+                max_length=255,
+            ),
         ],
     ),
 }

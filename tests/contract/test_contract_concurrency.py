@@ -1,20 +1,25 @@
 """Defects 6, 12 and 13: many clients at once, on two processes, and more than a thousand of everything."""
 
+import contextlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.contract import wire
+from tests.support.service import Service
 
 CLIENTS = 20
 
 
 @pytest.fixture(scope="module")
-def two_processes(live_service, module_database_url):
+def two_processes(postgres_servers):
     """A client of a service that answers with two processes on one database."""
-    service = live_service("--database-url", module_database_url, "--workers", "2")
-    with wire.client(service.url) as http:
+    with (
+        postgres_servers("18").new_database() as database_url,
+        contextlib.closing(Service("--database-url", database_url, "--workers", "2")) as service,
+        wire.client(service.url) as http,
+    ):
         yield http
 
 
@@ -81,7 +86,9 @@ def test_one_of_many_conditional_updates_wins(workspace):
     workspace.config()
     workspace.deployment()
     headers = {"If-Match": workspace.get("deployments/d").headers["etag"]}
-    responses = at_once(lambda _: workspace.post("deployments/d", {"config": "c"}, headers=headers), range(CLIENTS))
+    responses = at_once(
+        lambda _: workspace.post("deployments/d", {"config": "c"}, headers=headers), range(CLIENTS)
+    )
 
     assert {201: 1, 412: CLIENTS - 1} == Counter(response.status_code for response in responses)
     assert 2 == workspace.read()["entity_version"]
@@ -92,7 +99,9 @@ def test_simultaneous_repetitions_write_once(workspace):
     workspace.config()
     workspace.deployment()
     headers = {"Idempotency-Key": wire.unique("key")}
-    responses = at_once(lambda _: workspace.post("deployments/d", {"config": "c"}, headers=headers), range(CLIENTS))
+    responses = at_once(
+        lambda _: workspace.post("deployments/d", {"config": "c"}, headers=headers), range(CLIENTS)
+    )
 
     assert 1 == len({response.content for response in responses})
     assert CLIENTS - 1 == sum("idempotency-replayed" in response.headers for response in responses)
@@ -105,7 +114,9 @@ def test_a_config_is_not_removed_under_a_creation(workspace):
         workspace.config(f"c{number}")
         calls = [
             lambda number=number: workspace.delete(f"deployment-configs/c{number}"),
-            lambda number=number: workspace.post("deployments", {"name": f"d{number}", "config": f"c{number}"}),
+            lambda number=number: workspace.post(
+                "deployments", {"name": f"d{number}", "config": f"c{number}"}
+            ),
         ]
         removed, created = at_once(lambda call: call(), calls)
 
@@ -130,7 +141,9 @@ def test_lists_have_no_limit(workspace):
 
     pages = [workspace.read(f"deployments?page_size=1000&page={number}") for number in (1, 2, 3)]
     assert [1_000, 40, 0] == [page["pagination"]["current_page_size"] for page in pages]
-    assert {(2, 1_040)} == {(page["pagination"]["total_pages"], page["pagination"]["total_results"]) for page in pages}
+    assert {(2, 1_040)} == {
+        (page["pagination"]["total_pages"], page["pagination"]["total_results"]) for page in pages
+    }
     assert sorted(created) == sorted(item["name"] for page in pages for item in page["data"])
     assert 1_040 == len(workspace.names(page_size=5_000, all_versions=True))
     assert ["d1039"] == workspace.names(**{"filter[name]": "d1039"})

@@ -133,7 +133,9 @@ def test_a_revision_may_be_given_once(workspace):
     assert 201 == create(workspace, "d", model_spec={**spec, "model_name": "m"}).status_code
 
 
-@pytest.mark.parametrize("spec", [{"model_namespace": ".."}, {"model_name": "."}, {"model_name": "../x", "model_namespace": "/"}])
+@pytest.mark.parametrize(
+    "spec", [{"model_namespace": ".."}, {"model_name": "."}, {"model_name": "../x", "model_namespace": "/"}]
+)
 def test_the_model_is_free_text(workspace, spec):
     """Dots and slashes have no meaning to anybody here, and no entity is filled in."""
     stored = workspace.config(model_spec=spec)
@@ -173,7 +175,9 @@ def test_checks_of_a_creation_come_in_order(workspace):
 
 def test_an_update_replaces_everything_but_the_project(workspace):
     """What is left out goes back to its default; the name of the body is ignored."""
-    first = workspace.config(project="p", description="d", model_entity_id="m", model_spec={"model_name": "n"})
+    first = workspace.config(
+        project="p", description="d", model_entity_id="m", model_spec={"model_name": "n"}
+    )
     second = workspace.update_config(name="c", engine="vllm", executor_config={"gpu": 2})
 
     expected = {

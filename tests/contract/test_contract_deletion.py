@@ -23,7 +23,9 @@ def delete(workspace, path="deployments/d"):
 
 
 def statuses(workspace):
-    return {version["entity_version"]: version["status"] for version in workspace.read("deployments/d/versions")}
+    return {
+        version["entity_version"]: version["status"] for version in workspace.read("deployments/d/versions")
+    }
 
 
 def test_deletion_of_a_version_marks_it(deployed, events):

@@ -37,7 +37,14 @@ def test_a_deployment_begins_created(workspace):
 
     assert (1, "CREATED", "Deployment created", [], None, "p") == tuple(
         stored[key]
-        for key in ("entity_version", "status", "status_message", "status_history", "model_provider_id", "project")
+        for key in (
+            "entity_version",
+            "status",
+            "status_message",
+            "status_history",
+            "model_provider_id",
+            "project",
+        )
     )
     assert stored == workspace.read() == workspace.read("deployments/d/versions/1")
 
@@ -73,7 +80,9 @@ def test_a_config_version_that_is_not_stored(workspace, kind, version):
 
 
 @both_writes
-@pytest.mark.parametrize("config", ["x", "", "C", "/", "../x", "other/cfg", "two words", "é", "x" * 255, "c\n"])
+@pytest.mark.parametrize(
+    "config", ["x", "", "C", "/", "../x", "other/cfg", "two words", "é", "x" * 255, "c\n"]
+)
 @pytest.mark.parametrize("version", [None, 1])
 def test_a_config_that_is_not_stored(workspace, kind, config, version):
     """Any text may be asked for; a slash never leads to another workspace, with or without a version."""
@@ -196,4 +205,6 @@ def test_models_of_a_deployment(workspace):
     response = workspace.get("deployments/d/models")
 
     assert f'{{"workspace":"{workspace.name}","name":"d","models":[]}}' == response.text
-    assert (404, f"Deployment '{workspace.name}/x' not found") == wire.refusal(workspace.get("deployments/x/models"))
+    assert (404, f"Deployment '{workspace.name}/x' not found") == wire.refusal(
+        workspace.get("deployments/x/models")
+    )

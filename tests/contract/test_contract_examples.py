@@ -26,7 +26,10 @@ def test_create_and_update(workspace):
         '"principal_groups":[],"principal_on_behalf_of":null,"principal_on_behalf_of_groups":null,'
         '"principal_on_behalf_of_email":null}}'
     )
-    assert (201, expected % (workspace.name, 1, "CREATED", "Deployment created")) == (created.status_code, masked(created))
+    assert (201, expected % (workspace.name, 1, "CREATED", "Deployment created")) == (
+        created.status_code,
+        masked(created),
+    )
     assert (201, expected % (workspace.name, 2, "PENDING", "Deployment update pending")) == (
         updated.status_code,
         masked(updated),
@@ -101,7 +104,9 @@ def test_a_controllers_poll(workspace):
     assert [2, 1] == [item["entity_version"] for item in mine]
     assert {"PENDING"} == {item["status"] for item in page["data"]}
     query["filter[model_provider_id]"] = provider
-    assert [1] == [item["entity_version"] for item in everywhere.get("deployments", params=query).json()["data"]]
+    assert [1] == [
+        item["entity_version"] for item in everywhere.get("deployments", params=query).json()["data"]
+    ]
 
 
 def test_conflicts_say_that_they_are_final(workspace):
@@ -118,5 +123,7 @@ def test_conflicts_say_that_they_are_final(workspace):
     conflicts.append(workspace.post("deployments/d/status", {"status": "READY"}))
     others = [workspace.get("deployments/x"), workspace.get("deployments"), workspace.post("deployments", {})]
 
-    assert [(409, "false")] * 5 == [(answer.status_code, answer.headers["x-should-retry"]) for answer in conflicts]
+    assert [(409, "false")] * 5 == [
+        (answer.status_code, answer.headers["x-should-retry"]) for answer in conflicts
+    ]
     assert not [answer for answer in others if "x-should-retry" in answer.headers]

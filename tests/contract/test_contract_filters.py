@@ -158,7 +158,9 @@ def test_config_fields(workspace):
         assert ["a"] == workspace.names("deployment-configs", filter=json.dumps(wanted)), field
     for field in ("description", "model_entity_id", "project"):
         assert ["b"] == workspace.names("deployment-configs", **{f"filter[{field}]": ""})
-        assert ["b"] == workspace.names("deployment-configs", filter=json.dumps({"$not": {field: stored[field]}}))
+        assert ["b"] == workspace.names(
+            "deployment-configs", filter=json.dumps({"$not": {field: stored[field]}})
+        )
 
 
 def moments(workspace, name="b"):
@@ -177,18 +179,30 @@ def test_dates(fleet):
         assert "acd" == names(fleet, **{"filter[created_at][lt]": moment})
         assert "abcd" == names(fleet, filter=json.dumps({"created_at": {"$lte": moment}}))
     assert "" == names(fleet, **{"filter[created_at][$gte]": later.isoformat()})
-    assert "abcd" == names(fleet, filter=f'created_at>"2020-01-01" updated_at<"{datetime.now(UTC).year + 1}-01-01"')
+    assert "abcd" == names(
+        fleet, filter=f'created_at>"2020-01-01" updated_at<"{datetime.now(UTC).year + 1}-01-01"'
+    )
     assert "b" == names(fleet, **{"filter[created_at]": at.isoformat()})
 
 
 @pytest.mark.parametrize("date", ["yesterday", "2026-13-01", "", "5", "2026-01-01T25:00:00", "null"])
 def test_bad_dates(fleet, date):
     """Refused, not taken for something else."""
-    for query in ({"filter": json.dumps({"created_at": {"$gte": date}})}, {"filter[updated_at][$lt]": date or "x"}):
+    for query in (
+        {"filter": json.dumps({"created_at": {"$gte": date}})},
+        {"filter[updated_at][$lt]": date or "x"},
+    ):
         assert 400 == fleet.get("deployments", params=query).status_code
 
 
-@pytest.mark.parametrize("tree", [{"created_at": {"$gte": 5}}, {"created_at": {"$in": 5}}, {"created_at": {"$gt": ["2026-01-01", "2026-01-02"]}}])
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"created_at": {"$gte": 5}},
+        {"created_at": {"$in": 5}},
+        {"created_at": {"$gt": ["2026-01-01", "2026-01-02"]}},
+    ],
+)
 def test_operands_that_are_no_dates(fleet, tree):
     """Numbers and lists are none."""
     assert 400 == fleet.get("deployments", params={"filter": json.dumps(tree)}).status_code
@@ -197,9 +211,21 @@ def test_operands_that_are_no_dates(fleet, tree):
 @pytest.mark.parametrize(
     ("resource", "fields", "unknown"),
     [
-        ("deployments", DEPLOYMENT_FIELDS, ["nothing", "Status", "engine", "config_version", "entity_version", "auth_context"]),
-        ("deployments", DEPLOYMENT_FIELDS, ["name.foo", "data.status", "data._auth_context.principal_id", "", "$where"]),
-        ("deployment-configs", CONFIG_FIELDS, ["engine", "status", "config", "entity_version", "model_spec", "data.engine"]),
+        (
+            "deployments",
+            DEPLOYMENT_FIELDS,
+            ["nothing", "Status", "engine", "config_version", "entity_version", "auth_context"],
+        ),
+        (
+            "deployments",
+            DEPLOYMENT_FIELDS,
+            ["name.foo", "data.status", "data._auth_context.principal_id", "", "$where"],
+        ),
+        (
+            "deployment-configs",
+            CONFIG_FIELDS,
+            ["engine", "status", "config", "entity_version", "model_spec", "data.engine"],
+        ),
     ],
 )
 def test_unknown_fields(workspace, resource, fields, unknown):
@@ -259,7 +285,9 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("query", "message"), REFUSALS, ids=[json.dumps(query)[:60] for query, _ in REFUSALS])
+@pytest.mark.parametrize(
+    ("query", "message"), REFUSALS, ids=[json.dumps(query)[:60] for query, _ in REFUSALS]
+)
 @pytest.mark.parametrize("resource", ["deployments", "deployment-configs"])
 def test_refusals(workspace, resource, query, message):
     """A sentence, the same one every time, without anything of the inside."""

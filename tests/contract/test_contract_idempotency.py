@@ -36,7 +36,11 @@ WRITES = {
 def send(workspace, case, **headers):
     method, path, body, _ = WRITES[case]
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return workspace.delete(path, headers=sent) if method == "DELETE" else workspace.post(path, body, headers=sent)
+    return (
+        workspace.delete(path, headers=sent)
+        if method == "DELETE"
+        else workspace.post(path, body, headers=sent)
+    )
 
 
 def answer(response):
@@ -133,7 +137,9 @@ def test_malformed_keys(deployed, events, key):
     assert before == events()
 
 
-@pytest.mark.parametrize("reason", ["because", "x" * 1000, "Größe ☃".encode(), "Gr%C3%B6%C3%9Fe", "100 % sure", "%"])
+@pytest.mark.parametrize(
+    "reason", ["because", "x" * 1000, "Größe ☃".encode(), "Gr%C3%B6%C3%9Fe", "100 % sure", "%"]
+)
 def test_changes_may_have_a_reason(deployed, events, reason):
     """Any text up to a thousand characters, on every write."""
     before = events()

@@ -81,14 +81,21 @@ def test_the_first_of_a_repeated_header_counts(workspace):
         ({ID: "a", GROUPS: "g,h i"}, f"{GROUPS} contains a group with invalid characters; {ALLOWED}"),
         ({ID: "a", BEHALF: "b" * 257}, f"{BEHALF} exceeds maximum length of 256 characters"),
         ({ID: "a", BEHALF: "!"}, f"{BEHALF} contains invalid characters; {ALLOWED}"),
-        ({ID: "a", BEHALF: "", BEHALF_GROUPS: "!"}, f"{BEHALF_GROUPS} contains a group with invalid characters; {ALLOWED}"),
+        (
+            {ID: "a", BEHALF: "", BEHALF_GROUPS: "!"},
+            f"{BEHALF_GROUPS} contains a group with invalid characters; {ALLOWED}",
+        ),
         ({ID: "a", BEHALF: "b", BEHALF_EMAIL: "x"}, f"{BEHALF_EMAIL} is not a valid email address"),
     ],
 )
 def test_malformed_identities(http, events, headers, message):
     """A 400 on any route, also where there is none."""
     before = events()
-    for method, path in (("GET", f"{wire.ROOT}/default/deployments"), ("POST", f"{wire.ROOT}/default/deployments"), ("GET", "/no")):
+    for method, path in (
+        ("GET", f"{wire.ROOT}/default/deployments"),
+        ("POST", f"{wire.ROOT}/default/deployments"),
+        ("GET", "/no"),
+    ):
         assert (400, message) == wire.refusal(http.request(method, path, headers=headers))
     assert before == events()
 
@@ -146,7 +153,9 @@ def test_reports_and_deletions_never_change_the_author(workspace):
     """Not even those of callers who do not see it."""
     alice = author(workspace, ALICE)
     for reporter in ({ID: "bob"}, {ID: "service:x"}, {}):
-        workspace.post("deployments/d/status", {"status": "READY", "status_message": str(reporter)}, headers=reporter)
+        workspace.post(
+            "deployments/d/status", {"status": "READY", "status_message": str(reporter)}, headers=reporter
+        )
         assert alice == signed(workspace)
     workspace.delete("deployments/d/versions/1", headers={ID: "bob"})
     assert alice == signed(workspace)
@@ -159,6 +168,11 @@ def test_reports_and_deletions_never_change_the_author(workspace):
 def test_hidden_authors_cannot_be_probed(workspace):
     """No filter reaches them."""
     author(workspace, ALICE)
-    for field in ("auth_context", "auth_context.principal_id", "data._auth_context.principal_id", "principal_id"):
+    for field in (
+        "auth_context",
+        "auth_context.principal_id",
+        "data._auth_context.principal_id",
+        "principal_id",
+    ):
         response = workspace.get("deployments", params={f"filter[{field}][$like]": "a"}, headers={ID: "bob"})
         assert 400 == response.status_code

@@ -62,7 +62,9 @@ def test_huge_pages_work(fleet, all_versions):
     huge = 2**63 - 1
 
     assert [] == page(fleet, page=huge, page_size=huge, all_versions=all_versions)["data"]
-    assert (1, huge, 8 if all_versions else 5) == pagination(fleet, page_size=huge, all_versions=all_versions)[:3]
+    assert (1, huge, 8 if all_versions else 5) == pagination(
+        fleet, page_size=huge, all_versions=all_versions
+    )[:3]
 
 
 @pytest.mark.parametrize("sort", ["name", "-created_at", "status", "nothing"])
@@ -144,7 +146,9 @@ def test_numbers_are_sorted_as_numbers(workspace):
 
     assert ["e", "b", "a"] == workspace.names(sort="config_version")
     assert ["e", "b", "a"] == workspace.names(sort="entity_version")
-    versions = [item["entity_version"] for item in page(workspace, sort="-entity_version", all_versions=True)["data"]]
+    versions = [
+        item["entity_version"] for item in page(workspace, sort="-entity_version", all_versions=True)["data"]
+    ]
     assert [10, 9, 8, 7, 6, 5, 4, 3, 2, 2, 1, 1, 1] == versions
 
 
@@ -163,7 +167,9 @@ def test_text_is_sorted_by_code_point(workspace, field):
     assert texts[::-1] == [item[field] for item in page(workspace, sort=f"-{field}")["data"]]
 
 
-@pytest.mark.parametrize(("field", "unset_first"), [("project", True), ("description", False), ("model_entity_id", False)])
+@pytest.mark.parametrize(
+    ("field", "unset_first"), [("project", True), ("description", False), ("model_entity_id", False)]
+)
 def test_where_unset_values_stand(workspace, field, unset_first):
     """At one end, at the other one in descending order."""
     for name, value in (("a", "x"), ("b", None), ("c", "y")):
@@ -204,7 +210,9 @@ def test_lists_of_all_workspaces(workspace):
     for resource in RESOURCES:
         items = page(everywhere, resource, filter=json.dumps({"project": mark}), sort="workspace")["data"]
         assert sorted([workspace.name, other.name]) == [item["workspace"] for item in items]
-    assert 3 == len(page(everywhere, all_versions="true", page_size=1000, **{"filter[project]": mark})["data"])
+    assert 3 == len(
+        page(everywhere, all_versions="true", page_size=1000, **{"filter[project]": mark})["data"]
+    )
 
 
 def test_a_list_knows_only_its_workspace(workspace):

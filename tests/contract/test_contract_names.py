@@ -22,7 +22,9 @@ def with_config(workspace):
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
-@pytest.mark.parametrize("name", ["a", "z9", "a-b", "a.b", "a_b", "a.", "a_", "a-1-b", "x" * 60, "a..b", "a__b"])
+@pytest.mark.parametrize(
+    "name", ["a", "z9", "a-b", "a.b", "a_b", "a.", "a_", "a-1-b", "x" * 60, "a..b", "a__b"]
+)
 def test_names_that_may_be_stored(with_config, resource, name):
     """A lower-case letter first, then 59 more characters at most."""
     stored = wire.done(201, create(with_config, resource, name))

@@ -7,23 +7,13 @@ import pytest
 
 from tests.contract import wire
 
-CONFIG_KEYS = (
-    "id name workspace project created_at updated_at entity_version description engine model_spec "
-    "executor_config model_entity_id"
-).split()
-SPEC_KEYS = "model_type model_namespace model_name model_revision chat_template tool_call_config lora_enabled".split()
-EXECUTOR_KEYS = (
-    "gpu disk_size image_name image_tag health_check_path run_as_user run_as_group additional_envs "
-    "additional_args k8s_nim_operator_config override_config"
-).split()
-DEPLOYMENT_KEYS = (
-    "id name workspace project created_at updated_at entity_version config config_version status "
-    "status_message status_history model_provider_id auth_context"
-).split()
-AUTH_KEYS = (
-    "principal_id principal_email principal_groups principal_on_behalf_of principal_on_behalf_of_groups "
-    "principal_on_behalf_of_email"
-).split()
+CONFIG_KEYS = ["id", "name", "workspace", "project", "created_at", "updated_at", "entity_version", "description", "engine", "model_spec", "executor_config", "model_entity_id"]
+SPEC_KEYS = (
+    ["model_type", "model_namespace", "model_name", "model_revision", "chat_template", "tool_call_config", "lora_enabled"]
+)
+EXECUTOR_KEYS = ["gpu", "disk_size", "image_name", "image_tag", "health_check_path", "run_as_user", "run_as_group", "additional_envs", "additional_args", "k8s_nim_operator_config", "override_config"]
+DEPLOYMENT_KEYS = ["id", "name", "workspace", "project", "created_at", "updated_at", "entity_version", "config", "config_version", "status", "status_message", "status_history", "model_provider_id", "auth_context"]
+AUTH_KEYS = ["principal_id", "principal_email", "principal_groups", "principal_on_behalf_of", "principal_on_behalf_of_groups", "principal_on_behalf_of_email"]
 TIMESTAMP = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 BASE58 = "[1-9A-HJ-NP-Za-km-z]{21,22}"
 
@@ -60,7 +50,8 @@ def typed_keys(value):
     """Keys of an object and of the typed objects in it, in order."""
     inner = ("model_spec", "executor_config", "tool_call_config", "k8s_nim_operator_config", "auth_context")
     return [
-        (key, typed_keys(part)) if key in inner and isinstance(part, dict) else key for key, part in value.items()
+        (key, typed_keys(part)) if key in inner and isinstance(part, dict) else key
+        for key, part in value.items()
     ]
 
 
@@ -71,7 +62,9 @@ def test_a_config_has_every_key_in_order(workspace):
 
     expected = [{"model_spec": spec, "executor_config": executor}.get(key, key) for key in CONFIG_KEYS]
     assert expected == typed_keys(stored)
-    assert {"model_type": None, "lora_enabled": False} == {k: stored["model_spec"][k] for k in ("model_type", "lora_enabled")}
+    assert {"model_type": None, "lora_enabled": False} == {
+        k: stored["model_spec"][k] for k in ("model_type", "lora_enabled")
+    }
     assert [] == stored["executor_config"]["additional_args"]
     assert "50Gi" == stored["executor_config"]["disk_size"]
 
@@ -79,12 +72,19 @@ def test_a_config_has_every_key_in_order(workspace):
 def test_a_full_config_comes_back_as_it_was_sent(workspace):
     """Also false, zero, empty texts, and what is free-form with the order of its keys."""
     stored = workspace.config(
-        project="p/q", description="", engine="vllm", model_spec=FULL_SPEC, executor_config=FULL_EXECUTOR, model_entity_id=""
+        project="p/q",
+        description="",
+        engine="vllm",
+        model_spec=FULL_SPEC,
+        executor_config=FULL_EXECUTOR,
+        model_entity_id="",
     )
 
     assert json.dumps(FULL_SPEC) == json.dumps(stored["model_spec"])
     assert json.dumps(FULL_EXECUTOR) == json.dumps(stored["executor_config"])
-    assert ("p/q", "", "vllm", "") == tuple(stored[key] for key in ("project", "description", "engine", "model_entity_id"))
+    assert ("p/q", "", "vllm", "") == tuple(
+        stored[key] for key in ("project", "description", "engine", "model_entity_id")
+    )
     assert stored == workspace.read("deployment-configs/c")
 
 
@@ -96,11 +96,18 @@ def test_empty_typed_objects_are_objects_of_nulls(workspace):
 
     parts = {"tool_call_parser": None, "tool_call_plugin": None, "auto_tool_choice": None}
     assert parts == stored["model_spec"]["tool_call_config"]
-    parts = {"resources": None, "tolerations": None, "node_selector": None, "startup_probe_grace_seconds": None}
+    parts = {
+        "resources": None,
+        "tolerations": None,
+        "node_selector": None,
+        "startup_probe_grace_seconds": None,
+    }
     assert parts == stored["executor_config"]["k8s_nim_operator_config"]
 
 
-@pytest.mark.parametrize("number", ["123456789012345678901234567890", "0.1", "1e-7", "-0.0", "1.0", "1e22", "0"])
+@pytest.mark.parametrize(
+    "number", ["123456789012345678901234567890", "0.1", "1e-7", "-0.0", "1.0", "1e22", "0"]
+)
 def test_numbers_in_free_form_objects_keep_their_kind(workspace, number):
     """Big integers are exact, floats stay floats."""
     body = f'{{"name":"c","engine":"nim","model_spec":{{}},"executor_config":{{"gpu":1,"override_config":{{"n":{number}}}}}}}'
@@ -109,7 +116,9 @@ def test_numbers_in_free_form_objects_keep_their_kind(workspace, number):
 
     kept = stored["executor_config"]["override_config"]["n"]
     assert repr(json.loads(number)) == repr(kept)
-    assert repr(kept) == repr(workspace.read("deployment-configs/c")["executor_config"]["override_config"]["n"])
+    assert repr(kept) == repr(
+        workspace.read("deployment-configs/c")["executor_config"]["override_config"]["n"]
+    )
 
 
 def test_a_deployment_has_every_key_in_order(workspace):
@@ -217,7 +226,11 @@ def test_every_version_has_an_id_of_its_own_for_ever(workspace):
 def test_headers_of_answers(workspace):
     """JSON, and never cached for another origin; a 204 has no body."""
     workspace.config()
-    for response in (workspace.get("deployment-configs/c"), workspace.get("deployments"), workspace.get("deployments/x")):
+    for response in (
+        workspace.get("deployment-configs/c"),
+        workspace.get("deployments"),
+        workspace.get("deployments/x"),
+    ):
         assert "application/json" == response.headers["content-type"]
         assert "Origin" in response.headers["vary"]
     removed = workspace.delete("deployment-configs/c")

@@ -26,7 +26,9 @@ def etag(response):
 
 def test_single_objects_have_strong_etags(deployed):
     """In answers to reads and writes alike; pages, arrays and empty answers have none."""
-    single = [deployed.get(path) for path in ("deployments/d", "deployments/d/versions/1", "deployment-configs/c")]
+    single = [
+        deployed.get(path) for path in ("deployments/d", "deployments/d/versions/1", "deployment-configs/c")
+    ]
     single.append(deployed.get("deployment-configs/c/versions/1"))
     single.append(deployed.post("deployments", {"name": "e", "config": "c"}))
     single.append(deployed.post("deployments/e", {"config": "c"}))
@@ -70,11 +72,16 @@ def test_what_readers_see_differently_has_different_etags(deployed):
     assert everything.content != less.content
     assert etag(everything) != etag(less)
     assert "X-NMP-Principal-Id" in everything.headers["vary"]
-    assert etag(deployed.get("deployment-configs/c")) == etag(deployed.get("deployment-configs/c", headers=ALICE))
+    assert etag(deployed.get("deployment-configs/c")) == etag(
+        deployed.get("deployment-configs/c", headers=ALICE)
+    )
 
 
 @pytest.mark.parametrize("headers", [{}, ALICE])
-@pytest.mark.parametrize("path", ["deployments/d", "deployments/d/versions/1", "deployment-configs/c", "deployment-configs/c/versions/1"])
+@pytest.mark.parametrize(
+    "path",
+    ["deployments/d", "deployments/d/versions/1", "deployment-configs/c", "deployment-configs/c/versions/1"],
+)
 def test_unchanged_objects_are_not_sent_again(deployed, path, headers):
     """304 for a reader that has what is stored, in any way to say so."""
     tag = etag(deployed.get(path, headers=headers))
@@ -89,19 +96,33 @@ def test_unchanged_objects_are_not_sent_again(deployed, path, headers):
 WRITES = {
     "update": ("POST", "deployments/d", {"config": "c"}, "deployments/d"),
     "report": ("POST", "deployments/d/status", {"status": "READY"}, "deployments/d"),
-    "report on a version": ("POST", "deployments/d/status?version=1", {"status": "READY"}, "deployments/d/versions/1"),
+    "report on a version": (
+        "POST",
+        "deployments/d/status?version=1",
+        {"status": "READY"},
+        "deployments/d/versions/1",
+    ),
     "delete": ("DELETE", "deployments/d", None, "deployments/d"),
     "delete a version": ("DELETE", "deployments/d/versions/1", None, "deployments/d/versions/1"),
     "update a config": ("POST", "deployment-configs/c", wire.SPEC, "deployment-configs/c"),
     "delete a config": ("DELETE", "deployment-configs/free", None, "deployment-configs/free"),
-    "delete a config version": ("DELETE", "deployment-configs/c/versions/1", None, "deployment-configs/c/versions/1"),
+    "delete a config version": (
+        "DELETE",
+        "deployment-configs/c/versions/1",
+        None,
+        "deployment-configs/c/versions/1",
+    ),
 }
 
 
 def write(workspace, case, tag, headers=None):
     method, path, body, _ = WRITES[case]
     sent = {"If-Match": tag, **(headers or {})}
-    return workspace.delete(path, headers=sent) if method == "DELETE" else workspace.post(path, body, headers=sent)
+    return (
+        workspace.delete(path, headers=sent)
+        if method == "DELETE"
+        else workspace.post(path, body, headers=sent)
+    )
 
 
 @pytest.mark.parametrize("case", WRITES)
@@ -169,5 +190,7 @@ def test_conditions_on_what_is_not_there(workspace, events):
     assert 400 == workspace.post("deployments/x", {"config": "c"}, headers=headers).status_code
     assert 404 == workspace.delete("deployments/x", headers=headers).status_code
     assert 412 == workspace.post("deployments", {"name": "x", "config": "c"}, headers=headers).status_code
-    assert 412 == workspace.post("deployment-configs", {"name": "x", **wire.SPEC}, headers=headers).status_code
+    assert (
+        412 == workspace.post("deployment-configs", {"name": "x", **wire.SPEC}, headers=headers).status_code
+    )
     assert before == events()

@@ -63,13 +63,17 @@ def test_unknown_paths_are_404(http, path):
 
 
 @pytest.mark.parametrize("slash", ["%2F", "%2f"])
-@pytest.mark.parametrize("path", ["deployments/a{}b", "deployments/d{}versions", "deployment-configs/a{}b/versions"])
+@pytest.mark.parametrize(
+    "path", ["deployments/a{}b", "deployments/d{}versions", "deployment-configs/a{}b/versions"]
+)
 def test_an_encoded_slash_does_not_separate_segments(workspace, path, slash):
     """`a%2Fb` is one segment that no name can be."""
     assert NO_ROUTE == wire.refusal(workspace.get(path.format(slash)))
 
 
-@pytest.mark.parametrize("path", ["default//deployments", "/deployments", "default/deployments//d", "default/deployments//"])
+@pytest.mark.parametrize(
+    "path", ["default//deployments", "/deployments", "default/deployments//d", "default/deployments//"]
+)
 def test_empty_segments_are_404(http, path):
     """No segment may be empty."""
     assert NO_ROUTE == wire.refusal(http.get(f"{wire.ROOT}/{path}"))
@@ -84,7 +88,9 @@ def test_a_trailing_slash_is_the_same_route(workspace, path):
     assert workspace.get(path).content == workspace.get(f"{path}/").content
 
 
-@pytest.mark.parametrize("name", ["UPPER", "two words", "Größe", "模型", "x" * 300, "a\nb", "100%", "'", '"', "-", "a--b"])
+@pytest.mark.parametrize(
+    "name", ["UPPER", "two words", "Größe", "模型", "x" * 300, "a\nb", "100%", "'", '"', "-", "a--b"]
+)
 def test_names_in_paths_are_not_validated(workspace, name):
     """Odd names just do not exist, and the message has them decoded."""
     response = workspace.get(f"deployments/{quote(name, safe='')}")

@@ -156,11 +156,14 @@ def test_only_lists_and_objects_are_such(workspace, place, kind, value):
         value = {key: value}
     body = {"name": "c", **wire.SPEC, "executor_config": {"gpu": 1, **value}}
 
-    assert [(kind, ["body", "executor_config", *place])] == wire.findings(workspace.post("deployment-configs", body))
+    assert [(kind, ["body", "executor_config", *place])] == wire.findings(
+        workspace.post("deployment-configs", body)
+    )
 
 
 @pytest.mark.parametrize(
-    ("query", "page"), [("page=+1", 1), ("page=%2B1", 1), ("page=1.0", 1), ("page=%202%20", 2), ("page=0_3", 3)]
+    ("query", "page"),
+    [("page=+1", 1), ("page=%2B1", 1), ("page=1.0", 1), ("page=%202%20", 2), ("page=0_3", 3)],
 )
 def test_integers_in_queries(workspace, query, page):
     """The same rules as for texts in bodies."""
@@ -203,11 +206,15 @@ def test_truth_values_in_queries(workspace, text):
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
-@pytest.mark.parametrize("place", ['"gpu":{}', '"gpu":1,"override_config":{{"a":[{}]}}', '"gpu":1,"disk_size":{}'])
+@pytest.mark.parametrize(
+    "place", ['"gpu":{}', '"gpu":1,"override_config":{{"a":[{}]}}', '"gpu":1,"disk_size":{}']
+)
 def test_numbers_that_json_lacks_are_refused(workspace, place, number):
     """What an answer could not echo is never stored, and never a fault of the service."""
     body = f'{{"name":"c","engine":"nim","model_spec":{{}},"executor_config":{{{place.format(number)}}}}}'
-    response = workspace.post("deployment-configs", content=body.encode(), headers={"content-type": "application/json"})
+    response = workspace.post(
+        "deployment-configs", content=body.encode(), headers={"content-type": "application/json"}
+    )
 
     assert response.status_code in {400, 422}
     assert "detail" in response.json()
@@ -219,6 +226,8 @@ def test_texts_that_cannot_be_stored_are_refused(workspace, field, text):
     """Lone surrogates and NUL are findings, in every text."""
     body = {"name": '"d"', "config": '"c"'} | {field: f'"{text}"'}
     content = "{" + ",".join(f'"{key}":{value}' for key, value in body.items()) + "}"
-    response = workspace.post("deployments", content=content.encode(), headers={"content-type": "application/json"})
+    response = workspace.post(
+        "deployments", content=content.encode(), headers={"content-type": "application/json"}
+    )
 
     assert [["body", field]] == [loc for _, loc in wire.findings(response)]

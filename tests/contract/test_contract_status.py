@@ -79,14 +79,19 @@ def test_a_message_that_is_left_out_is_empty(deployed):
 def test_messages_are_kept_as_they_are(deployed, message):
     """A thousand characters at most."""
     assert message == deployed.report("READY", message)["status_message"]
-    assert [("string_too_long", ["body", "status_message"])] == wire.findings(report(deployed, "READY", "x" * 1001))
+    assert [("string_too_long", ["body", "status_message"])] == wire.findings(
+        report(deployed, "READY", "x" * 1001)
+    )
 
 
 def test_the_provider_is_kept_until_another_is_given(deployed):
     """Null is as good as nothing; the empty text is a text."""
     steps = [({}, None), ({"model_provider_id": "ws/p"}, "ws/p"), ({}, "ws/p")]
     steps += [({"model_provider_id": None}, "ws/p"), ({"model_provider_id": ""}, ""), ({}, "")]
-    seen = [deployed.report("PENDING", f"{number}", **fields)["model_provider_id"] for number, (fields, _) in enumerate(steps)]
+    seen = [
+        deployed.report("PENDING", f"{number}", **fields)["model_provider_id"]
+        for number, (fields, _) in enumerate(steps)
+    ]
 
     assert [provider for _, provider in steps] == seen
 
@@ -98,7 +103,11 @@ def test_a_report_of_what_is_known_changes_nothing(deployed, events):
     before = events()
     second = report(workspace, "READY", "up")
 
-    assert (200, first.content, first.headers["etag"]) == (second.status_code, second.content, second.headers["etag"])
+    assert (200, first.content, first.headers["etag"]) == (
+        second.status_code,
+        second.content,
+        second.headers["etag"],
+    )
     assert before == events()
 
 
@@ -117,7 +126,12 @@ def test_the_example_of_the_contract(deployed):
     deployed.delete("deployments/d")
     stored = deployed.report("DELETED", "gone")
 
-    expected = [("CREATED", "Deployment created"), ("READY", "r"), ("DELETING", REQUESTED), ("DELETED", "gone")]
+    expected = [
+        ("CREATED", "Deployment created"),
+        ("READY", "r"),
+        ("DELETING", REQUESTED),
+        ("DELETED", "gone"),
+    ]
     assert expected == history(stored)
 
 
@@ -129,7 +143,9 @@ def test_the_history_of_an_updated_version_begins_pending(deployed):
 
     assert [] == second["status_history"]
     assert [("PENDING", "Deployment update pending"), ("READY", "again")] == history(reported)
-    assert [("CREATED", "Deployment created"), ("READY", "r")] == history(deployed.read("deployments/d/versions/1"))
+    assert [("CREATED", "Deployment created"), ("READY", "r")] == history(
+        deployed.read("deployments/d/versions/1")
+    )
 
 
 def test_history_is_written_when_it_happens(deployed):
@@ -162,7 +178,9 @@ def test_equal_neighbours_are_one_entry(deployed):
     deployed.report("READY", "")
     stored = deployed.report("CREATED", "Deployment created")
 
-    assert [("CREATED", "Deployment created"), ("READY", ""), ("CREATED", "Deployment created")] == history(stored)
+    assert [("CREATED", "Deployment created"), ("READY", ""), ("CREATED", "Deployment created")] == history(
+        stored
+    )
 
 
 def test_the_last_hundred_entries_are_kept(deployed):

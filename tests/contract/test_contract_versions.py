@@ -25,7 +25,10 @@ def filled(workspace):
 
 def version_routes(workspace, path, text):
     """The answers of all routes that take a version."""
-    answers = [workspace.get(f"{path}/versions/{quote(text)}"), workspace.delete(f"{path}/versions/{quote(text)}")]
+    answers = [
+        workspace.get(f"{path}/versions/{quote(text)}"),
+        workspace.delete(f"{path}/versions/{quote(text)}"),
+    ]
     if path == "deployments/d":
         answers.append(workspace.post(f"{path}/status", {"status": "READY"}, params={"version": text}))
     return answers
@@ -64,7 +67,9 @@ def test_the_versions_of_what_is_not_stored(workspace):
     absent = f"'{workspace.name}/x' version '1' not found"
 
     assert (404, f"Deployment {absent}") == wire.refusal(workspace.get("deployments/x/versions/1"))
-    assert (404, f"Deployment config {absent}") == wire.refusal(workspace.get("deployment-configs/x/versions/1"))
+    assert (404, f"Deployment config {absent}") == wire.refusal(
+        workspace.get("deployment-configs/x/versions/1")
+    )
 
 
 def test_an_empty_version_of_a_report_is_the_latest(filled):
