@@ -30,6 +30,9 @@ LOST: Final = (OperationalError, InterfaceError)
 """What is raised when the database is away, goes away, or gives up on a statement."""
 
 _LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(7239001104823357761)"
+WAIT_FOR_WRITERS: Final[LiteralString] = "SELECT pg_advisory_xact_lock_shared(7239001104823357761)"
+"""On its own in a transaction: every append that had begun before has ended."""
+
 _HEAD: Final[LiteralString] = """
     SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, LiteralString, NamedTuple
 
@@ -18,6 +19,7 @@ from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app import metrics
+from app.event_log import WAIT_FOR_WRITERS
 from projections.lists import ListQuery, Page, list_statement
 from projections.versions import VersionsTable
 
@@ -29,6 +31,16 @@ READER_SESSION: Final[LiteralString] = """
     SET enable_hashjoin = off;
     SET enable_mergejoin = off;
     SET jit = off
+"""
+
+SETTLED_AFTER: Final = timedelta(minutes=2)
+"""After how long surely no writer that took a time earlier still has to commit: longer than any statement."""
+
+HEAD: Final[LiteralString] = """
+    SELECT notification_id FROM stored_events ORDER BY notification_id DESC LIMIT 1
+"""
+POSITION_AT: Final[LiteralString] = """
+    SELECT notification_id FROM stored_events WHERE recorded_at <= %s ORDER BY recorded_at DESC LIMIT 1
 """
 
 _log = structlog.get_logger()
@@ -149,6 +161,53 @@ class Reader:
     ) -> Found | None:
         """One version of a name."""
         return await self._version[table.resource].get(workspace, name, version)
+
+    async def latest_as_of(
+        self, table: VersionsTable[Any], workspace: str, name: str, position: int
+    ) -> Found | None:
+        """What was the latest version of a name at a position."""
+        return await self._found(
+            table.statement["get_latest_as_of"], workspace=workspace, name=name, position=position
+        )
+
+    async def version_as_of(
+        self, table: VersionsTable[Any], workspace: str, name: str, version: int, position: int
+    ) -> Found | None:
+        """One version of a name as it was at a position."""
+        where = {"workspace": workspace, "name": name, "version": version, "position": position}
+        return await self._found(table.statement["get_version_as_of"], **where)
+
+    async def versions_as_of(
+        self, table: VersionsTable[Any], workspace: str, name: str, position: int
+    ) -> list[str]:
+        """The bodies of all versions of a name as they were at a position, highest first."""
+        where = {"workspace": workspace, "name": name, "position": position}
+        async with self.connection() as connection:
+            rows = await connection.execute(table.statement["list_versions_as_of"], where)
+            return [body for (body,) in await rows.fetchall()]
+
+    async def head(self) -> int:
+        """The position of the last event, 0 if there is none."""
+        async with self.connection() as connection:
+            row = await (await connection.execute(HEAD)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    async def position_at(self, time: datetime) -> int:
+        """The position of the last event at a time or before it, 0 if there is none.
+
+        An event gets its time while its writer holds the log's lock. So for a time that has hardly passed,
+        this waits until no writer holds it: whoever asks again gets the same answer.
+        """
+        async with self.connection() as connection:
+            if datetime.now(UTC) - time < SETTLED_AFTER:
+                await connection.execute(WAIT_FOR_WRITERS)
+            row = await (await connection.execute(POSITION_AT, (time,))).fetchone()
+        return 0 if row is None else int(row[0])
+
+    async def _found(self, statement: LiteralString, **where: Any) -> Found | None:
+        async with self.connection() as connection:
+            row = await (await connection.execute(statement, where)).fetchone()
+        return None if row is None else Found(*row)
 
     async def versions(self, table: VersionsTable[Any], workspace: str, name: str) -> list[str]:
         """The bodies of all versions of a name, highest first."""

@@ -16,7 +16,10 @@ _OFFSET_MAX: Final = OPEN // 2
 
 
 class ListQuery(NamedTuple):
-    """Which rows, in which order, and which page of them; pages count from 1."""
+    """Which rows, in which order, and which page of them; pages count from 1.
+
+    `as_of` is the position at which the rows held, None for those that hold now.
+    """
 
     condition: Condition | None
     fields: Mapping[str, Field]
@@ -24,6 +27,7 @@ class ListQuery(NamedTuple):
     all_versions: bool
     page: int
     page_size: int
+    as_of: int | None = None
 
 
 class Page(NamedTuple):
@@ -39,12 +43,19 @@ def list_statement(table: str, query: ListQuery) -> tuple[sql.Composed, dict[str
     The end that must be open is chosen before conditions apply: a filter never brings back a superseded
     version into a list of latest ones.
     """
-    condition, parameters = criteria.compile(query.condition, query.fields)
-    rows = sql.SQL("FROM {table} WHERE {end} = {open} AND {condition}").format(
-        table=sql.Identifier(table),
-        end=sql.Identifier("valid_until" if query.all_versions else "latest_until"),
-        open=sql.Literal(OPEN),
-        condition=condition,
+    condition, operands = criteria.compile(query.condition, query.fields)
+    parameters: dict[str, Any] = dict(operands)
+    end = sql.Identifier("valid_until" if query.all_versions else "latest_until")
+    if query.as_of is None:
+        holds = sql.SQL("{} = {}").format(end, sql.Literal(OPEN))
+    else:
+        # A row begins no earlier than its version was created, which the index for lists is ordered by.
+        holds = sql.SQL(
+            "created_position <= %(as_of)s AND valid_from <= %(as_of)s AND {} > %(as_of)s"
+        ).format(end)
+        parameters["as_of"] = query.as_of
+    rows = sql.SQL("FROM {table} WHERE {holds} AND {condition}").format(
+        table=sql.Identifier(table), holds=holds, condition=condition
     )
     statement = sql.SQL(
         "SELECT (SELECT count(*) {rows}),"

@@ -83,3 +83,34 @@ SELECT v.body
   FROM {versions} v
  WHERE v.workspace = %(workspace)s AND v.name = %(name)s AND v.valid_until = 9223372036854775807
  ORDER BY v.version DESC;
+
+-- :get_latest_as_of
+-- The answer for what was the latest version of a name at a position: the last row that became the latest before it, if
+-- it had not ended by then.
+SELECT v.body, v.changed_position
+  FROM (SELECT o.body, o.changed_position, o.latest_until
+          FROM {versions} o
+         WHERE o.workspace COLLATE "POSIX" = %(workspace)s AND o.name COLLATE "POSIX" = %(name)s AND o.latest_until > 0
+           AND o.valid_from <= %(position)s
+         ORDER BY o.valid_from DESC
+         LIMIT 1) v
+ WHERE v.latest_until > %(position)s;
+
+-- :get_version_as_of
+-- The answer for a version as it was at a position.
+SELECT v.body, v.changed_position
+  FROM (SELECT o.body, o.changed_position, o.valid_until
+          FROM {versions} o
+         WHERE o.workspace = %(workspace)s AND o.name = %(name)s AND o.version = %(version)s
+           AND o.valid_from <= %(position)s
+         ORDER BY o.valid_from DESC
+         LIMIT 1) v
+ WHERE v.valid_until > %(position)s;
+
+-- :list_versions_as_of
+-- The answers for all versions of a name as they were at a position, highest first.
+SELECT v.body
+  FROM {versions} v
+ WHERE v.workspace = %(workspace)s AND v.name = %(name)s
+   AND v.valid_from <= %(position)s AND v.valid_until > %(position)s
+ ORDER BY v.version DESC;

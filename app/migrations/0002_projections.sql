@@ -39,6 +39,13 @@ CREATE INDEX deployment_versions_open_created ON deployment_versions (workspace 
     WHERE valid_until = 9223372036854775807;
 CREATE INDEX deployment_versions_open_status ON deployment_versions (status, created_position)
     WHERE valid_until = 9223372036854775807;
+-- For reads as of an earlier position: the row that a name's latest version had then is the last one to become the
+-- latest before it; a list reads the rows of versions created before it, with their ends, from the index alone.
+CREATE INDEX deployment_versions_was_latest
+    ON deployment_versions (workspace COLLATE "POSIX", name COLLATE "POSIX", valid_from)
+    WHERE latest_until > 0;
+CREATE INDEX deployment_versions_held ON deployment_versions (workspace COLLATE "POSIX", created_position)
+    INCLUDE (valid_from, valid_until, latest_until);
 CREATE INDEX deployment_versions_open_config ON deployment_versions (workspace COLLATE "POSIX", config)
     WHERE valid_until = 9223372036854775807;
 
@@ -67,6 +74,12 @@ CREATE UNIQUE INDEX deployment_config_versions_open ON deployment_config_version
 CREATE INDEX deployment_config_versions_latest_created
     ON deployment_config_versions (workspace COLLATE "POSIX", created_position)
     WHERE latest_until = 9223372036854775807;
+CREATE INDEX deployment_config_versions_was_latest
+    ON deployment_config_versions (workspace COLLATE "POSIX", name COLLATE "POSIX", valid_from)
+    WHERE latest_until > 0;
+CREATE INDEX deployment_config_versions_held
+    ON deployment_config_versions (workspace COLLATE "POSIX", created_position)
+    INCLUDE (valid_from, valid_until, latest_until);
 
 -- Up to which position the tables show the log; one row, written with every batch of events.
 CREATE TABLE projection_position (

@@ -12,6 +12,8 @@ from app.glossary import FIELDS
 from app.openapi import Undocumented, openapi_document
 from app.parameters import REQUEST_HEADERS
 from app.schemas import RULES
+from domain.deployment_config import _require_valid_reference
+from domain.errors import InvalidEntityReference
 from domain.names import is_name
 from tests.support.described import Described, application, handlers
 
@@ -112,6 +114,19 @@ def test_described_names_are_the_allowed_ones(name):
     pattern = RULES["name"]["pattern"].removesuffix("$") + r"\Z"
 
     assert is_name(name) == (re.search(pattern, name) is not None)
+
+
+@given(matching(RULES["model_entity_id"]["pattern"]) | st.text("a/ ", max_size=8))
+def test_described_references_are_the_allowed_ones(reference):
+    """The pattern for references to models is the rule that the domain applies."""
+    pattern = RULES["model_entity_id"]["pattern"].removesuffix("$") + r"\Z"
+    try:
+        _require_valid_reference(reference)
+        allowed = True
+    except InvalidEntityReference:
+        allowed = False
+
+    assert allowed == (re.search(pattern, reference) is not None)
 
 
 @pytest.mark.parametrize("described", ["PrincipalId", "PrincipalEmail", "PrincipalGroups"])

@@ -3,16 +3,41 @@
 Reads one JSON object a line, `{"arguments": [...], "stdin": "..."}`, and answers `{"code", "stdout", "stderr"}`.
 """
 
+import contextlib
+import gc
+import io
 import json
 import os
 import sys
 import tempfile
 
-import nemo_platform.cli.commands.api.inference.deployment_configs
-import nemo_platform.cli.commands.api.inference.deployments
-import nemo_platform.resources.inference.deployment_configs
-import nemo_platform.resources.inference.deployments  # noqa: F401 - imported to be there in the forks
 from nemo_platform.cli.app import cli
+
+
+def cli_exit_code(arguments):
+    """Run the command in this process."""
+    sys.argv = ["nemo", *arguments]
+    try:
+        cli()
+    except SystemExit as left:
+        return left.code or 0
+    return 0
+
+
+def end(code):
+    """Leave at once: tidying up what all the imports made takes a second."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def warm_up():
+    """Run commands here, for the imports that they do as they go."""
+    nothing = io.StringIO()
+    with contextlib.redirect_stdout(nothing), contextlib.redirect_stderr(nothing):
+        for resource in ("deployments", "deployment-configs"):
+            cli_exit_code(["inference", resource, "list"])
+            cli_exit_code(["inference", resource, "get", "nothing-is-called-so"])
 
 
 def run(arguments, stdin):
@@ -24,9 +49,9 @@ def run(arguments, stdin):
         if child == 0:
             for stream, number in ((given, 0), (out, 1), (err, 2)):
                 os.dup2(stream.fileno(), number)
-            sys.stdin, sys.stdout, sys.stderr = (open(number, mode) for number, mode in enumerate("rww"))  # noqa: PTH123, SIM115
-            sys.argv = ["nemo", *arguments]
-            sys.exit(cli())
+            # What was read ahead from the old standard input is not this command's.
+            sys.stdin = open(0)  # noqa: PTH123, SIM115 - a descriptor, open until the process ends
+            end(cli_exit_code(arguments))
         _, status = os.waitpid(child, 0)
         out.seek(0)
         err.seek(0)
@@ -37,6 +62,8 @@ def run(arguments, stdin):
         }
 
 
+warm_up()
+gc.freeze()
 for line in sys.stdin:
     answer = run(**json.loads(line))
     print(json.dumps(answer), flush=True)

@@ -15,12 +15,11 @@ CLIENTS = 20
 @pytest.fixture(scope="module")
 def two_processes(postgres_servers):
     """A client of a service that answers with two processes on one database."""
-    with (
-        postgres_servers("18").new_database() as database_url,
-        contextlib.closing(Service("--database-url", database_url, "--workers", "2")) as service,
-        wire.client(service.url) as http,
-    ):
-        yield http
+    with contextlib.ExitStack() as stack:
+        database_url = stack.enter_context(postgres_servers("18").new_database())
+        service = Service("--database-url", database_url, "--workers", "2")
+        stack.callback(service.end)
+        yield stack.enter_context(wire.client(service.url))
 
 
 @pytest.fixture

@@ -7,13 +7,66 @@ import pytest
 
 from tests.contract import wire
 
-CONFIG_KEYS = ["id", "name", "workspace", "project", "created_at", "updated_at", "entity_version", "description", "engine", "model_spec", "executor_config", "model_entity_id"]
-SPEC_KEYS = (
-    ["model_type", "model_namespace", "model_name", "model_revision", "chat_template", "tool_call_config", "lora_enabled"]
-)
-EXECUTOR_KEYS = ["gpu", "disk_size", "image_name", "image_tag", "health_check_path", "run_as_user", "run_as_group", "additional_envs", "additional_args", "k8s_nim_operator_config", "override_config"]
-DEPLOYMENT_KEYS = ["id", "name", "workspace", "project", "created_at", "updated_at", "entity_version", "config", "config_version", "status", "status_message", "status_history", "model_provider_id", "auth_context"]
-AUTH_KEYS = ["principal_id", "principal_email", "principal_groups", "principal_on_behalf_of", "principal_on_behalf_of_groups", "principal_on_behalf_of_email"]
+CONFIG_KEYS = [
+    "id",
+    "name",
+    "workspace",
+    "project",
+    "created_at",
+    "updated_at",
+    "entity_version",
+    "description",
+    "engine",
+    "model_spec",
+    "executor_config",
+    "model_entity_id",
+]
+SPEC_KEYS = [
+    "model_type",
+    "model_namespace",
+    "model_name",
+    "model_revision",
+    "chat_template",
+    "tool_call_config",
+    "lora_enabled",
+]
+EXECUTOR_KEYS = [
+    "gpu",
+    "disk_size",
+    "image_name",
+    "image_tag",
+    "health_check_path",
+    "run_as_user",
+    "run_as_group",
+    "additional_envs",
+    "additional_args",
+    "k8s_nim_operator_config",
+    "override_config",
+]
+DEPLOYMENT_KEYS = [
+    "id",
+    "name",
+    "workspace",
+    "project",
+    "created_at",
+    "updated_at",
+    "entity_version",
+    "config",
+    "config_version",
+    "status",
+    "status_message",
+    "status_history",
+    "model_provider_id",
+    "auth_context",
+]
+AUTH_KEYS = [
+    "principal_id",
+    "principal_email",
+    "principal_groups",
+    "principal_on_behalf_of",
+    "principal_on_behalf_of_groups",
+    "principal_on_behalf_of_email",
+]
 TIMESTAMP = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 BASE58 = "[1-9A-HJ-NP-Za-km-z]{21,22}"
 

@@ -183,7 +183,7 @@ def test_the_life_of_a_deployment(client, there):
     assert (1, "LOST", "") == (lost.entity_version, lost.status, lost.status_message)
 
     models = deployments.list_models("d", **there)
-    assert (there["workspace"], "d", []) == (models.workspace, models.name, models.models)
+    assert {**there, "name": "d", "models": []} == models
 
     assert None is deployments.versions.delete("1", deployment="d", **there)
     assert ["READY", "DELETING"] == statuses(deployments.versions.list("d", **there))
