@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from app.documented import Page, documented
-from app.ledger import AnyRequest, Ledger, PageQuery, circumstances, found_response, new_id
+from app.ledger import AnyRequest, Ledger, PageQuery, PointQuery, circumstances, found_response, new_id
 from domain.deployment_config import (
     CreateDeploymentConfig,
     DeleteDeploymentConfig,
@@ -36,7 +36,6 @@ from domain.errors import (
     WorkspaceCannotExist,
     WorkspaceNotFound,
 )
-from domain.stream import version_asked
 from domain.texts import GivenName, ProjectName, Text255, Text1000
 from projections.criteria import DEPLOYMENT_CONFIG_FIELDS
 from projections.deployment_configs import DEPLOYMENT_CONFIGS
@@ -121,12 +120,15 @@ async def create_deployment_config(
     return await ledger.write(request, command)
 
 
-@get("/{name:str}", **documented({200: DeploymentConfigVersion}, "object", refuses=(ConfigNotFound,)))
+@get(
+    "/{name:str}",
+    **documented({200: DeploymentConfigVersion}, "object", query=PointQuery, refuses=(ConfigNotFound,)),
+)
 async def get_deployment_config(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
     """The latest version."""
-    found = await ledger.reader.latest(DEPLOYMENT_CONFIGS, workspace, name)
+    found = await ledger.latest(request, DEPLOYMENT_CONFIGS, workspace, name)
     if found is None:
         raise ConfigNotFound(workspace, name)
     return found_response(request, found)
@@ -171,7 +173,10 @@ async def delete_deployment_config(
     return await ledger.write(request, command)
 
 
-@get("/{name:str}/versions", **documented({200: list[DeploymentConfigVersion]}, refuses=(WorkspaceNotFound,)))
+@get(
+    "/{name:str}/versions",
+    **documented({200: list[DeploymentConfigVersion]}, query=PointQuery, refuses=(WorkspaceNotFound,)),
+)
 async def list_deployment_config_versions(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -181,7 +186,12 @@ async def list_deployment_config_versions(
 
 @get(
     "/{name:str}/versions/{version:str}",
-    **documented({200: DeploymentConfigVersion}, "object", refuses=(InvalidVersion, ConfigVersionNotFound)),
+    **documented(
+        {200: DeploymentConfigVersion},
+        "object",
+        query=PointQuery,
+        refuses=(InvalidVersion, ConfigVersionNotFound),
+    ),
 )
 async def get_deployment_config_version(
     request: AnyRequest,
@@ -191,7 +201,7 @@ async def get_deployment_config_version(
     ledger: NamedDependency[Ledger],
 ) -> ASGIResponse:
     """One version."""
-    found = await ledger.reader.version(DEPLOYMENT_CONFIGS, workspace, name, version_asked(version))
+    found = await ledger.version(request, DEPLOYMENT_CONFIGS, workspace, name, version)
     if found is None:
         raise ConfigVersionNotFound(workspace, name, version)
     return found_response(request, found)

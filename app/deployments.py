@@ -11,7 +11,16 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from app.documented import Page, documented
-from app.ledger import AnyRequest, Ledger, PageQuery, circumstances, found_response, new_id, query_of
+from app.ledger import (
+    AnyRequest,
+    Ledger,
+    PageQuery,
+    PointQuery,
+    circumstances,
+    found_response,
+    new_id,
+    query_of,
+)
 from domain.deployment import (
     ChangeDeploymentStatus,
     CreateDeployment,
@@ -31,7 +40,6 @@ from domain.errors import (
     ReferencedConfigNotFound,
     WorkspaceNotFound,
 )
-from domain.stream import version_asked
 from domain.texts import GivenName, ProjectName, Text255, Text1000
 from projections.criteria import DEPLOYMENT_FIELDS
 from projections.deployments import DEPLOYMENTS
@@ -115,12 +123,15 @@ async def create_deployment(
     return await ledger.write(request, command)
 
 
-@get("/{name:str}", **documented({200: DeploymentVersion}, "object", refuses=(DeploymentNotFound,)))
+@get(
+    "/{name:str}",
+    **documented({200: DeploymentVersion}, "object", query=PointQuery, refuses=(DeploymentNotFound,)),
+)
 async def get_deployment(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
     """The latest version."""
-    found = await ledger.reader.latest(DEPLOYMENTS, workspace, name)
+    found = await ledger.latest(request, DEPLOYMENTS, workspace, name)
     if found is None:
         raise DeploymentNotFound(workspace, name)
     return found_response(request, found)
@@ -192,19 +203,25 @@ async def update_deployment_status(
     return await ledger.write(request, command)
 
 
-@get("/{name:str}/models", **documented({200: DeploymentModels}, "object", refuses=(DeploymentNotFound,)))
+@get(
+    "/{name:str}/models",
+    **documented({200: DeploymentModels}, "object", query=PointQuery, refuses=(DeploymentNotFound,)),
+)
 async def get_deployment_models(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
     """The models of the latest version: none are known here, they register elsewhere."""
-    found = await ledger.reader.latest(DEPLOYMENTS, workspace, name)
+    found = await ledger.latest(request, DEPLOYMENTS, workspace, name)
     if found is None:
         raise DeploymentNotFound(workspace, name)
     models = msgspec.json.encode(DeploymentModels(workspace, name)).decode()
     return found_response(request, found._replace(body=models))
 
 
-@get("/{name:str}/versions", **documented({200: list[DeploymentVersion]}, refuses=(WorkspaceNotFound,)))
+@get(
+    "/{name:str}/versions",
+    **documented({200: list[DeploymentVersion]}, query=PointQuery, refuses=(WorkspaceNotFound,)),
+)
 async def list_deployment_versions(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
@@ -214,7 +231,12 @@ async def list_deployment_versions(
 
 @get(
     "/{name:str}/versions/{version:str}",
-    **documented({200: DeploymentVersion}, "object", refuses=(InvalidVersion, DeploymentVersionNotFound)),
+    **documented(
+        {200: DeploymentVersion},
+        "object",
+        query=PointQuery,
+        refuses=(InvalidVersion, DeploymentVersionNotFound),
+    ),
 )
 async def get_deployment_version(
     request: AnyRequest,
@@ -224,7 +246,7 @@ async def get_deployment_version(
     ledger: NamedDependency[Ledger],
 ) -> ASGIResponse:
     """One version."""
-    found = await ledger.reader.version(DEPLOYMENTS, workspace, name, version_asked(version))
+    found = await ledger.version(request, DEPLOYMENTS, workspace, name, version)
     if found is None:
         raise DeploymentVersionNotFound(workspace, name, version)
     return found_response(request, found)

@@ -79,6 +79,8 @@ FIELDS: Final[dict[str, str]] = {
     "sort": "Field to sort by, descending with a `-` in front; equal items stand in the order of "
     "their creation. Any other text means the order of creation, an empty one the newest "
     "first.",
+    "as_of": "Answer what would have been answered then: a position of the log, or a time with its offset, neither "
+    "in the future.",
     "all_versions": "List every stored version instead of the latest one of each name. Configs are always "
     "listed by their latest versions.",
     "version": "Number of a version.",
@@ -92,6 +94,14 @@ FIELDS: Final[dict[str, str]] = {
     "asset": "Name of a file of the page.",
     "problems": "What keeps the service from serving.",
 }
+
+
+def meaning(name: str) -> str:
+    """What a field or a parameter means; LookupError for one that nobody has explained."""
+    if name in FIELDS:
+        return FIELDS[name]
+    raise LookupError(f"nothing says what {name!r} means: add it to FIELDS in app/glossary.py")
+
 
 EXAMPLES: Final[dict[str, Any]] = {
     "name": "llama",

@@ -17,6 +17,7 @@ from litestar.response.base import ASGIResponse
 
 from app import answers, headers
 from app.answers import Answer
+from app.as_of import position_of
 from app.batch import AnyCommand, Write
 from app.filters import parse_filter
 from app.idempotency import Idempotency
@@ -27,6 +28,7 @@ from domain.errors import WorkspaceNotFound
 from domain.names import ALL_WORKSPACES, Resource, is_workspace, resource_id
 from domain.precondition import Precondition
 from domain.principal import Principal
+from domain.stream import version_asked
 from projections.criteria import Field, in_workspace
 from projections.lists import ListQuery
 from projections.sorting import SortKey, parse_sort
@@ -61,6 +63,13 @@ class PageQuery(msgspec.Struct, frozen=True):
     page_size: FromOne = 100
     sort: str = "created_at"
     all_versions: bool = False
+    as_of: str | None = None
+
+
+class PointQuery(msgspec.Struct, frozen=True):
+    """The query of a read: the point in the log whose state is asked for, now if it is left out."""
+
+    as_of: str | None = None
 
 
 class Ledger:
@@ -91,6 +100,31 @@ class Ledger:
             idempotency = Idempotency(identity, key, await _fingerprint(request))
         return response(request, await self.writer.submit(Write(command, idempotency)))
 
+    async def latest(
+        self, request: AnyRequest, table: VersionsTable[Any], workspace: str, name: str
+    ) -> Found | None:
+        """The latest version of a name, now or as of what the query asks for."""
+        position = await self._as_of(request)
+        if position is None:
+            return await self.reader.latest(table, workspace, name)
+        return await self.reader.latest_as_of(table, workspace, name, position)
+
+    async def version(
+        self, request: AnyRequest, table: VersionsTable[Any], workspace: str, name: str, literal: str
+    ) -> Found | None:
+        """The version of a name that a literal names, now or as of what the query asks for."""
+        position = await self._as_of(request)
+        version = version_asked(literal)
+        if position is None:
+            return await self.reader.version(table, workspace, name, version)
+        return await self.reader.version_as_of(table, workspace, name, version, position)
+
+    async def _as_of(self, request: AnyRequest) -> int | None:
+        if not request.scope["query_string"]:
+            return None
+        text = query_of(request, PointQuery).as_of
+        return None if text is None else await position_of(self.reader, text)
+
     async def page(
         self,
         request: AnyRequest,
@@ -115,6 +149,7 @@ class Ledger:
                 all_versions,
                 query.page,
                 query.page_size,
+                None if query.as_of is None else await position_of(self.reader, query.as_of),
             ),
         )
         pages = -(-found.total // query.page_size) or (0 if all_versions else 1)
@@ -139,7 +174,11 @@ class Ledger:
         """All versions of a name, highest first; of a name that is not stored there are none."""
         if not is_workspace(workspace):
             raise WorkspaceNotFound(workspace)
-        bodies = await self.reader.versions(table, workspace, name)
+        position = await self._as_of(request)
+        if position is None:
+            bodies = await self.reader.versions(table, workspace, name)
+        else:
+            bodies = await self.reader.versions_as_of(table, workspace, name, position)
         if not caller(request).sees_auth_context:
             bodies = [answers.without_auth_context(body) for body in bodies]
         return _json(f"[{','.join(bodies)}]".encode())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from app import headers
 from app.documented import Documented
 from app.edge import REQUEST_ID_CHARACTERS_MAX
 from app.filters import CONDITIONS_MAX, FILTER_CHARACTERS_MAX
-from app.glossary import FIELDS
+from app.glossary import meaning
 from app.schemas import WITHOUT_NUL, Schema, Schemas, reference
 from projections.criteria import DEPLOYMENT_CONFIG_FIELDS, DEPLOYMENT_FIELDS, Field, Kind
 
@@ -27,6 +27,7 @@ def _header(name: str, description: str, schema: Schema) -> Schema:
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
+_TIMES: Final = (_text(format="date-time"), _text(format="date"))
 _PRINCIPAL_ID: Final = _text(f"^{_ID}*$", maxLength=headers.ID_CHARACTERS_MAX)
 _EMAIL: Final = _text(
     r"^([^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+)?$", maxLength=headers.EMAIL_CHARACTERS_MAX
@@ -107,7 +108,7 @@ def of_path(name: str) -> Schema:
         schema: Schema = {"type": "integer", "minimum": 1}
     else:
         schema = _text(minLength=1)
-    return {"name": name, "in": "path", "required": True, "description": FIELDS[name], "schema": schema}
+    return {"name": name, "in": "path", "required": True, "description": meaning(name), "schema": schema}
 
 
 def of_query(documented: Documented, schemas: Schemas) -> list[Schema]:
@@ -118,12 +119,20 @@ def of_query(documented: Documented, schemas: Schemas) -> list[Schema]:
         described = Schemas().described(documented.query, "request")
         for name, schema in described["properties"].items():
             description = schema.pop("description")
-            parameters.append(_of_query(name, description, schema))
+            parameters.append(_of_query(name, description, _without_null(schema)))
     if "filtered-deployments" in documented.traits:
         parameters += _filters("DeploymentFilter", DEPLOYMENT_FIELDS, schemas)
     if "filtered-configs" in documented.traits:
         parameters += _filters("DeploymentConfigFilter", DEPLOYMENT_CONFIG_FIELDS, schemas)
     return parameters
+
+
+def _without_null(schema: Schema) -> Schema:
+    """The schema of a parameter that may be left out; a query has no null."""
+    if "null" not in schema.get("type", ()):
+        return schema
+    [only] = [kind for kind in schema["type"] if kind != "null"]
+    return {word: value for word, value in schema.items() if word != "default"} | {"type": only}
 
 
 def _of_query(name: str, description: str, schema: Schema) -> Schema:
@@ -132,10 +141,9 @@ def _of_query(name: str, description: str, schema: Schema) -> Schema:
 
 def _filters(name: str, fields: Mapping[str, Field], schemas: Schemas) -> list[Schema]:
     conditions = {Kind.TEXT: "TextCondition", Kind.TIMESTAMP: "TimeCondition"}
-    time = {"type": "string", "format": "date-time"}
     text = _text(WITHOUT_NUL)
-    schemas.components["TextCondition"] = _condition("TextCondition", text, {"$like": text})
-    schemas.components["TimeCondition"] = _condition("TimeCondition", time, {})
+    schemas.components["TextCondition"] = _condition("TextCondition", [text], {"$like": text})
+    schemas.components["TimeCondition"] = _condition("TimeCondition", _TIMES, {})
     described = {field: reference(conditions[of.kind]) for field, of in fields.items()}
     schemas.components[name] = _combinable(
         name,
@@ -159,7 +167,7 @@ def _filters(name: str, fields: Mapping[str, Field], schemas: Schemas) -> list[S
 def _bracketed(field: str, kind: Kind) -> Schema:
     meaning = f"`{field}` has this value; empty: it is unset."
     if kind is Kind.TIMESTAMP:
-        schema: Schema = {"type": "string", "format": "date-time"}
+        schema: Schema = {"anyOf": [*_TIMES, {"type": "string", "const": ""}]}
         return _of_query(
             f"filter[{field}]", f"{meaning} `filter[{field}][$gte]` and so on: it is not before.", schema
         )
@@ -170,8 +178,9 @@ def _bracketed(field: str, kind: Kind) -> Schema:
     )
 
 
-def _condition(name: str, operand: Schema, more: Schema) -> Schema:
-    nullable = operand | {"type": [operand["type"], "null"]}
+def _condition(name: str, operands: Sequence[Schema], more: Schema) -> Schema:
+    operand = operands[0] if len(operands) == 1 else {"anyOf": operands}
+    nullable = {"anyOf": [*operands, {"type": "null"}]}
     several = {"type": "array", "items": nullable}
     orders = dict.fromkeys(("$lt", "$lte", "$gt", "$gte"), operand)
     operators = {"$eq": nullable, **more, **orders, "$in": several, "$nin": several}

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 
 from app.documented import Page
-from app.glossary import EXAMPLES, FIELDS
+from app.glossary import EXAMPLES, meaning
 from app.scalars import INTEGER_MAX, INTEGER_MIN
 from domain.names import NAME_LENGTH_MAX
 
@@ -99,7 +99,7 @@ class Schemas:
             may_lack = not field.required if form == "request" else form == "listed" and nullable
             # Only where all nulls are left out, null is no value.
             declared_type = _without_null(field.type) if form == "listed" and nullable else field.type
-            described = {"description": FIELDS[field.encode_name], **self.of(declared_type, form)}
+            described = {"description": meaning(field.encode_name), **self.of(declared_type, form)}
             properties[field.encode_name] = described | _of_requests(field, form)
             if not may_lack and not _omitted_by_default(kind, field, form):
                 required.append(field.encode_name)

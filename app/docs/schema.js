@@ -89,6 +89,7 @@ function label(document, schema) {
   if (schema.items) return `list of ${label(document, schema.items)}`;
   if (typeof schema.additionalProperties === "object") return `map to ${label(document, schema.additionalProperties)}`;
   if (schema.format === "date-time") return "time";
+  if (schema.format === "date") return "date";
   if (schema.properties) return `object of ${Object.keys(schema.properties).join(", ")}`;
   return [schema.type ?? "any value"].flat().join(" or ");
 }

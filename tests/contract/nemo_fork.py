@@ -50,7 +50,7 @@ def run(arguments, stdin):
             for stream, number in ((given, 0), (out, 1), (err, 2)):
                 os.dup2(stream.fileno(), number)
             # What was read ahead from the old standard input is not this command's.
-            sys.stdin = open(0)  # noqa: PTH123, SIM115 - a descriptor, open until the process ends
+            sys.stdin = open(0)  # noqa: SIM115 - a descriptor, open until the process ends
             end(cli_exit_code(arguments))
         _, status = os.waitpid(child, 0)
         out.seek(0)

@@ -90,6 +90,12 @@ def refusal(response):
     return response.status_code, response.json()["detail"]
 
 
+def item(kind, loc, msg, value, **ctx):
+    """What a 422 answer says about one place in the body."""
+    found = {"type": kind, "loc": ["body", *loc], "msg": msg, "input": value}
+    return found | {"ctx": ctx} if ctx else found
+
+
 def findings(response):
     """Type and place of each item of a 422 answer."""
     assert response.status_code == 422, response.text
