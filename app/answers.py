@@ -32,6 +32,8 @@ STATUS: Final[dict[type[Refusal], int]] = {
     errors.DeploymentToUpdateNotFound: 400,
     errors.DeploymentExists: 409,
     errors.DeploymentIsDeleting: 409,
+    errors.NothingToRollBackTo: 409,
+    errors.AlreadyCurrent: 409,
     errors.ReferencedConfigNotFound: 400,
     errors.ConfigNotFound: 404,
     errors.ConfigVersionNotFound: 404,

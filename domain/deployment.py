@@ -4,7 +4,8 @@
     update -> PENDING (a new version)         any but DELETED --delete--> DELETING
     DELETING --status DELETED--> DELETED      DELETED --delete--> removed      DELETED --status--> any
 
-Every version has a status of its own. Updating never changes an earlier version.
+Every version has a status of its own. Updating never changes an earlier version; nor does rolling back, which
+is an update with what an earlier version has.
 """
 
 from __future__ import annotations
@@ -70,6 +71,12 @@ class DeploymentUpdated(_VersionAdded, frozen=True, kw_only=True, tag="deploymen
     """A further version was added; `config_version` is the number pinned when that was decided."""
 
 
+class DeploymentRolledBack(_VersionAdded, frozen=True, kw_only=True, tag="deployment.rolled-back"):
+    """A further version was added that has the config and config version of an earlier one."""
+
+    restored_version: int
+
+
 class DeploymentStatusChanged(Event, frozen=True, kw_only=True, tag="deployment.status-changed"):
     """A version's status was reported; all three values are those that hold from now on."""
 
@@ -94,6 +101,7 @@ class DeploymentPurged(Event, frozen=True, kw_only=True, tag="deployment.purged"
 DeploymentEvent = (
     DeploymentCreated
     | DeploymentUpdated
+    | DeploymentRolledBack
     | DeploymentStatusChanged
     | DeploymentDeletionRequested
     | DeploymentPurged
@@ -116,6 +124,13 @@ class UpdateDeployment(Command, frozen=True, kw_only=True):
     id: str
     config: str
     config_version: int | None
+
+
+class RollBackDeployment(Command, frozen=True, kw_only=True):
+    """Add a version with what `version` has, or the newest version before the latest that was ever READY."""
+
+    id: str
+    version: int | None = None
 
 
 class ChangeDeploymentStatus(Command, frozen=True, kw_only=True):
@@ -148,7 +163,7 @@ def changes(
         case DeploymentCreated():
             added = _added(recorded, event, "CREATED", "Deployment created")
             return {event.version: Snapshot(added, recorded.position)}
-        case DeploymentUpdated():
+        case DeploymentUpdated() | DeploymentRolledBack():
             added = _added(recorded, event, "PENDING", "Deployment update pending")
             return {event.version: Snapshot(added, recorded.position)}
         case DeploymentStatusChanged():
@@ -205,6 +220,40 @@ def update(state: State, command: UpdateDeployment, pinned: PinnedConfig, at: da
         project=latest.state.project,
         config=command.config,
         config_version=_require_config(command, pinned),
+    )
+
+
+def roll_back(
+    state: State, command: RollBackDeployment, restored: int | None, pinned: PinnedConfig, at: datetime
+) -> DeploymentRolledBack:
+    """Decide on a further version that has what the version `restored` has.
+
+    `restored` is the version asked for, or the one meant by default, None where there is none; `state` holds
+    it, if it is stored. `pinned` tells whether the config version that it has is stored.
+    """
+    if state.latest is None:
+        raise errors.DeploymentNotFound(command.workspace, command.name)
+    latest = state.snapshots[state.latest]
+    require_match(command, latest)
+    if restored is None:
+        raise errors.NothingToRollBackTo(command.workspace, command.name, state.latest)
+    if restored not in state.snapshots:
+        raise errors.DeploymentVersionNotFound(command.workspace, command.name, str(restored))
+    config, config_version = _served(state.snapshots[restored].state)
+    if (config, config_version) == _served(latest.state):
+        raise errors.AlreadyCurrent(command.workspace, command.name, restored, config, config_version)
+    if pinned.version is None:
+        raise errors.ReferencedConfigNotFound(command.workspace, config, config_version)
+    return DeploymentRolledBack(
+        at=at,
+        by=command.by,
+        reason=command.reason,
+        version=state.last_version + 1,
+        id=command.id,
+        project=latest.state.project,
+        config=config,
+        config_version=config_version,
+        restored_version=restored,
     )
 
 
@@ -266,6 +315,11 @@ def _addressed(
     return state.latest, state.snapshots[state.latest]
 
 
+def _served(version: DeploymentVersion) -> tuple[str, int]:
+    """What an update decides on, and a rollback restores."""
+    return version.config, version.config_version
+
+
 def _require_config(command: CreateDeployment | UpdateDeployment, pinned: PinnedConfig) -> int:
     if pinned.version is None:
         raise errors.ReferencedConfigNotFound(
@@ -276,7 +330,7 @@ def _require_config(command: CreateDeployment | UpdateDeployment, pinned: Pinned
 
 def _added(
     recorded: Recorded[DeploymentEvent],
-    event: DeploymentCreated | DeploymentUpdated,
+    event: _VersionAdded,
     status: Status,
     status_message: str,
 ) -> DeploymentVersion:

@@ -49,6 +49,26 @@ class DeploymentIsDeleting(Refusal):
         )
 
 
+class NothingToRollBackTo(Refusal):
+    """A rollback names no version, and no stored version before the latest was ever READY."""
+
+    def __init__(self, workspace: str, name: str, latest: int) -> None:
+        super().__init__(
+            f"Deployment '{workspace}/{name}' has no version before version {latest} that was ever READY. "
+            "Name the version to restore."
+        )
+
+
+class AlreadyCurrent(Refusal):
+    """A rollback would restore what the latest version has already."""
+
+    def __init__(self, workspace: str, name: str, restored: int, config: str, config_version: int) -> None:
+        super().__init__(
+            f"Deployment '{workspace}/{name}' already has the config of version {restored}: "
+            f"'{config}' version {config_version}. Name another version to restore."
+        )
+
+
 class ReferencedConfigNotFound(Refusal):
     """The config, or the version of it, that a deployment refers to is not stored in its workspace."""
 
