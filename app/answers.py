@@ -13,17 +13,29 @@ from domain.names import Resource
 AUTH_CONTEXT_KEY: Final = ',"auth_context":'
 
 
+class Effect(msgspec.Struct, frozen=True):
+    """What a write makes of a version: its body before and after, None where it is not stored then.
+
+    Of a version that is added, `before` is the version that was the latest.
+    """
+
+    version: int
+    before: str | None
+    after: str | None
+
+
 class Answer(msgspec.Struct, frozen=True):
     """Status and body of an answer, before it is fitted to its reader.
 
     `position` is that of the event that last changed what the body shows: its ETag. `body` is empty where
-    the answer has none.
+    the answer has none. `effects` are those that a dry run would have had.
     """
 
     status: int
     body: str
     position: int | None = None
     replayed: bool = False
+    effects: tuple[Effect, ...] | None = None
 
 
 STATUS: Final[dict[type[Refusal], int]] = {
@@ -76,12 +88,21 @@ def refused(refusal: Refusal) -> Answer:
 
 
 def without_auth_context(body: str) -> str:
-    """A deployment's body for a reader who may not see who wrote it.
+    """A body for a reader who may not see who wrote it; that of a config stays as it is.
 
     The key is the last one, and quotes inside JSON texts are escaped: the last occurrence is the key.
     """
-    start = body.rfind(AUTH_CONTEXT_KEY)
-    return body if start < 0 else body[:start] + AUTH_CONTEXT_KEY + "null}"
+    if not has_auth_context(body):
+        return body
+    return body[: body.rfind(AUTH_CONTEXT_KEY)] + AUTH_CONTEXT_KEY + "null}"
+
+
+def has_auth_context(body: str) -> bool:
+    """Whether the body is a deployment's that says who wrote it: only these end with an object.
+
+    The key alone does not tell: a config may have it in a part that is the user's own.
+    """
+    return body.endswith("}}") and AUTH_CONTEXT_KEY in body
 
 
 def list_item(resource: Resource, body: str, *, auth_context: bool) -> bytes:

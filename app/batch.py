@@ -6,74 +6,49 @@ the same batch made of it, and writes everything at the end. A refused command l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, TypeVar, assert_never
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 
 from app import idempotency
-from app.answers import Answer, refused
+from app.answers import Answer, Effect, refused
 from app.event_log import EventLog, Head
 from app.idempotency import Idempotency
+from app.streams import Alone, AnyCommand, ConfigCommand, DeploymentCommand, Stream, Streams
 from domain import deployment, deployment_config
 from domain.deployment import (
     ChangeDeploymentStatus,
     CreateDeployment,
     DeleteDeployment,
     DeploymentPurged,
-    DeploymentVersion,
-    PinnedConfig,
+    RollBackDeployment,
     UpdateDeployment,
 )
-from domain.deployment_config import (
-    CreateDeploymentConfig,
-    DeleteDeploymentConfig,
-    DeploymentConfigVersion,
-    UpdateDeploymentConfig,
-)
+from domain.deployment_config import CreateDeploymentConfig, DeleteDeploymentConfig, UpdateDeploymentConfig
 from domain.errors import IdempotencyKeyReused, Refusal
-from domain.names import stream_id, version_number
-from domain.stream import Event, Recorded, StreamState
+from domain.names import version_number
+from domain.stream import Event, Recorded
 from projections import position
-from projections.deployment_configs import DEPLOYMENT_CONFIGS, pin
+from projections.deployment_configs import DEPLOYMENT_CONFIGS
 from projections.deployments import DEPLOYMENTS, referrers
-from projections.timeline import Timeline
-from projections.versions import Key, Loaded, Tuples, VersionsTable
+from projections.versions import Tuples, VersionsTable
 
 S = TypeVar("S")
 
-DeploymentCommand = CreateDeployment | UpdateDeployment | ChangeDeploymentStatus | DeleteDeployment
-ConfigCommand = CreateDeploymentConfig | UpdateDeploymentConfig | DeleteDeploymentConfig
-AnyCommand = DeploymentCommand | ConfigCommand
-Removal = DeleteDeployment | DeleteDeploymentConfig
-
 
 class Write(msgspec.Struct, frozen=True):
-    """A command, and how a repetition of it is recognised."""
+    """A command, and how a repetition of it is recognised; a `dry_run` is answered but not carried out."""
 
     command: AnyCommand
     idempotency: Idempotency | None = None
+    dry_run: bool = False
 
     @property
     def runs_alone(self) -> bool:
-        """Whether it needs a batch of its own: what removals look at is not known by name beforehand."""
-        return isinstance(self.command, Removal)
-
-
-class _Stream(Generic[S]):
-    """A stream as the batch goes on."""
-
-    def __init__(self, table: VersionsTable[S], loaded: Iterable[Loaded[S]], stream_version: int) -> None:
-        parts = list(loaded)
-        self.last_version = max((part.last_version for part in parts), default=0)
-        rows = {row.version: row for part in parts for row in part.rows}
-        self.timeline = Timeline(table.fold, rows.values())
-        self.stream_version = stream_version
-
-    @property
-    def state(self) -> StreamState[S]:
-        return StreamState(self.last_version, self.timeline.snapshots)
+        """Whether it needs a batch of its own."""
+        return self.dry_run or isinstance(self.command, Alone)
 
 
 class Batch:
@@ -87,17 +62,18 @@ class Batch:
         self._cursor = cursor
         self._head = head
         self._now = now
-        self._deployments: dict[tuple[str, str], _Stream[DeploymentVersion]] = {}
-        self._configs: dict[tuple[str, str], _Stream[DeploymentConfigVersion]] = {}
-        self._pins: dict[Key, int | None] = {}
+        self._streams: Streams
         self.events: list[Recorded[Any]] = []
         self.answers: list[Answer] | None = None
 
     def run(self, writes: Sequence[Write]) -> list[Answer]:
         """Decide every write in order and store what comes of it; one answer each."""
+        self._streams = Streams(self._log, self._cursor, [write.command for write in writes])
+        if writes[0].dry_run:
+            self.answers = [self._rehearsed(writes[0].command)]
+            return self.answers
         keys = [write.idempotency for write in writes if write.idempotency is not None]
         answered = idempotency.load(self._cursor, keys) if keys else {}
-        self._load([write.command for write in writes])
         first_answers: list[tuple[Idempotency, Answer]] = []
         answers = []
         for write in writes:
@@ -116,28 +92,38 @@ class Batch:
         self.answers = answers
         return answers
 
+    def _rehearsed(self, command: AnyCommand) -> Answer:
+        """The answer to a command that is not carried out, with what it would change."""
+        before = self._streams.bodies()
+        answer = self._answer(command)
+        if answer.status >= 400:  # noqa: PLR2004 - it is refused
+            return answer
+        self.events.clear()
+        return msgspec.structs.replace(answer, effects=_effects(before, self._streams.bodies()))
+
     def _answer(self, command: AnyCommand) -> Answer:
         try:
-            match command:
-                case CreateDeployment() | UpdateDeployment() | ChangeDeploymentStatus() | DeleteDeployment():
-                    return self._decide_deployment(command)
-                case CreateDeploymentConfig() | UpdateDeploymentConfig() | DeleteDeploymentConfig():
-                    return self._decide_config(command)
-                case _:
-                    assert_never(command)
+            if isinstance(command, DeploymentCommand):
+                return self._decide_deployment(command)
+            return self._decide_config(command)
         except Refusal as refusal:
             return refused(refusal)
 
     def _decide_deployment(self, command: DeploymentCommand) -> Answer:
-        stream = self._deployments[command.workspace, command.name]
+        stream = self._streams.deployments[command.workspace, command.name]
         at = self._next_time()
         match command:
             case CreateDeployment():
-                created = deployment.create(stream.state, command, self._pinned(command), at)
+                created = deployment.create(stream.state, command, self._streams.pinned(command), at)
                 return self._version_answer(DEPLOYMENTS, stream, command, created, created.version, 201)
             case UpdateDeployment():
-                updated = deployment.update(stream.state, command, self._pinned(command), at)
+                updated = deployment.update(stream.state, command, self._streams.pinned(command), at)
                 return self._version_answer(DEPLOYMENTS, stream, command, updated, updated.version, 201)
+            case RollBackDeployment():
+                rolled_back = deployment.roll_back(stream.state, command, self._streams.restorable, at)
+                return self._version_answer(
+                    DEPLOYMENTS, stream, command, rolled_back, rolled_back.version, 201
+                )
             case ChangeDeploymentStatus():
                 changed = deployment.change_status(stream.state, command, at)
                 version = (
@@ -153,7 +139,7 @@ class Batch:
                 assert_never(command)
 
     def _decide_config(self, command: ConfigCommand) -> Answer:
-        stream = self._configs[command.workspace, command.name]
+        stream = self._streams.configs[command.workspace, command.name]
         at = self._next_time()
         match command:
             case CreateDeploymentConfig():
@@ -176,7 +162,7 @@ class Batch:
     def _version_answer(
         self,
         table: VersionsTable[S],
-        stream: _Stream[S],
+        stream: Stream[S],
         command: AnyCommand,
         event: Event | None,
         version: int,
@@ -189,7 +175,7 @@ class Batch:
         row = stream.timeline.row(version)
         return Answer(status, table.body(row), row.snapshot.position)
 
-    def _record(self, stream: _Stream[S], command: AnyCommand, event: Event) -> None:
+    def _record(self, stream: Stream[S], command: AnyCommand, event: Event) -> None:
         stream.stream_version += 1
         place = self._head.position + len(self.events) + 1
         recorded = Recorded(command.workspace, command.name, stream.stream_version, place, event)
@@ -203,81 +189,19 @@ class Batch:
         last: Event = self.events[-1].event
         return Head(0, last.at).next_time(self._now)
 
-    def _pinned(self, command: CreateDeployment | UpdateDeployment) -> PinnedConfig:
-        """What the command's config reference resolves to, seeing configs written earlier in this batch."""
-        key = _reference(command)
-        in_batch = self._configs.get((key.workspace, key.name))
-        if in_batch is not None:
-            if key.version is None:
-                return PinnedConfig(in_batch.state.latest)
-            if key.version in in_batch.timeline.snapshots:
-                return PinnedConfig(key.version)
-        return PinnedConfig(self._pins[key])
-
-    def _load(self, commands: Sequence[AnyCommand]) -> None:
-        if isinstance(commands[0], Removal):
-            self._load_removal(commands[0])
-            return
-        of_deployments = [c for c in commands if isinstance(c, DeploymentCommand)]
-        of_configs = [c for c in commands if isinstance(c, ConfigCommand)]
-        self._deployments = self._streams(DEPLOYMENTS, [_key(command) for command in of_deployments])
-        self._configs = self._streams(DEPLOYMENT_CONFIGS, [_key(command) for command in of_configs])
-        references = {
-            _reference(c): None for c in commands if isinstance(c, CreateDeployment | UpdateDeployment)
-        }
-        if references:
-            self._pins = dict(zip(references, pin(self._cursor, list(references)), strict=True))
-
-    def _streams(self, table: VersionsTable[S], keys: Sequence[Key]) -> dict[tuple[str, str], _Stream[S]]:
-        if not keys:
-            return {}
-        unique = list(dict.fromkeys(keys))
-        loaded: dict[tuple[str, str], list[Loaded[S]]] = {}
-        for key, found in zip(unique, table.load(self._cursor, unique), strict=True):
-            loaded.setdefault((key.workspace, key.name), []).append(found)
-        streams = [stream_id(workspace, table.resource, name) for workspace, name in loaded]
-        versions = self._log.stream_versions(self._cursor, streams)
-        return {
-            name: _Stream(table, parts, stream_version)
-            for (name, parts), stream_version in zip(loaded.items(), versions, strict=True)
-        }
-
-    def _load_removal(self, command: Removal) -> None:
-        key = _key(command)
-        name = (command.workspace, command.name)
-        if isinstance(command, DeleteDeployment):
-            stream_version = self._stream_version(command, DEPLOYMENTS)
-            loaded = DEPLOYMENTS.load_for_removal(self._cursor, key)
-            self._deployments[name] = _Stream(DEPLOYMENTS, [loaded], stream_version)
-        else:
-            stream_version = self._stream_version(command, DEPLOYMENT_CONFIGS)
-            loaded_configs = DEPLOYMENT_CONFIGS.load_for_removal(self._cursor, key)
-            self._configs[name] = _Stream(DEPLOYMENT_CONFIGS, [loaded_configs], stream_version)
-
-    def _stream_version(self, command: AnyCommand, table: VersionsTable[Any]) -> int:
-        stream = stream_id(command.workspace, table.resource, command.name)
-        return self._log.stream_versions(self._cursor, [stream])[0]
-
     def _store(self) -> None:
         if not self.events:
             return
         self._log.append(self._cursor, self.events)
-        DEPLOYMENTS.write(self._cursor, [(*name, s.timeline) for name, s in self._deployments.items()])
-        DEPLOYMENT_CONFIGS.write(self._cursor, [(*name, s.timeline) for name, s in self._configs.items()])
+        self._streams.write()
         position.advance(self._cursor, self.events[-1].position)
 
 
-def _key(command: AnyCommand) -> Key:
-    """The stream a command addresses, and the version it names, if it is one that can exist."""
-    literal = None
-    if isinstance(command, ChangeDeploymentStatus | DeleteDeployment | DeleteDeploymentConfig):
-        literal = command.version
-    return Key(command.workspace, command.name, version_number(literal) if literal else None)
-
-
-def _reference(command: CreateDeployment | UpdateDeployment) -> Key:
-    """The config a command refers to; version 0 means the latest, as none does."""
-    return Key(command.workspace, command.config, command.config_version or None)
+def _effects(before: Mapping[int, str], after: Mapping[int, str]) -> tuple[Effect, ...]:
+    """What differs; before an added version stands the one that was the latest."""
+    latest = before.get(max(before, default=0))
+    changed = [version for version in sorted({*before, *after}) if before.get(version) != after.get(version)]
+    return tuple(Effect(version, before.get(version, latest), after.get(version)) for version in changed)
 
 
 def _repeated(key: Idempotency, fingerprint: str, answer: Answer) -> Answer:

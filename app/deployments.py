@@ -14,7 +14,7 @@ from app.documented import Page, documented
 from app.ledger import (
     AnyRequest,
     Ledger,
-    PageQuery,
+    DeploymentPageQuery,
     PointQuery,
     circumstances,
     found_response,
@@ -26,10 +26,12 @@ from domain.deployment import (
     CreateDeployment,
     DeleteDeployment,
     DeploymentVersion,
+    RollBackDeployment,
     Status,
     UpdateDeployment,
 )
 from domain.errors import (
+    AlreadyCurrent,
     DeploymentExists,
     DeploymentIsDeleting,
     DeploymentNotFound,
@@ -37,6 +39,7 @@ from domain.errors import (
     DeploymentVersionNotFound,
     InvalidName,
     InvalidVersion,
+    NothingToRollBackTo,
     ReferencedConfigNotFound,
     WorkspaceNotFound,
 )
@@ -60,6 +63,12 @@ class DeploymentUpdate(msgspec.Struct, frozen=True):
 
     config: Text255
     config_version: int | None = None
+
+
+class Rollback(msgspec.Struct, frozen=True):
+    """The body that rolls back: the version to restore, or null for the newest earlier one that was READY."""
+
+    version: int | None = None
 
 
 class StatusReport(msgspec.Struct, frozen=True):
@@ -87,14 +96,19 @@ class DeploymentModels(msgspec.Struct, frozen=True):
 @get(
     "/",
     **documented(
-        {200: Page[DeploymentVersion]}, "filtered-deployments", query=PageQuery, refuses=(WorkspaceNotFound,)
+        {200: Page[DeploymentVersion]},
+        "filtered-deployments",
+        query=DeploymentPageQuery,
+        refuses=(WorkspaceNotFound,),
     ),
 )
 async def list_deployments(
     request: AnyRequest, workspace: FromPath[str], ledger: NamedDependency[Ledger]
 ) -> ASGIResponse:
     """List deployments of a workspace, or of all if it is `-`: their latest versions, or all versions."""
-    return await ledger.page(request, DEPLOYMENTS, workspace, DEPLOYMENT_FIELDS, DEPLOYMENT_SORTABLE)
+    return await ledger.page(
+        request, DEPLOYMENTS, workspace, DEPLOYMENT_FIELDS, DEPLOYMENT_SORTABLE, DeploymentPageQuery
+    )
 
 
 @post(
@@ -157,6 +171,36 @@ async def update_deployment(
         id=new_id("deployments"),
         config=body.config,
         config_version=body.config_version,
+        **circumstances(request),
+    )
+    return await ledger.write(request, command)
+
+
+@post(
+    "/{name:str}/rollback",
+    **documented(
+        {201: DeploymentVersion},
+        "write",
+        body=Rollback,
+        refuses=(
+            DeploymentNotFound,
+            DeploymentVersionNotFound,
+            NothingToRollBackTo,
+            AlreadyCurrent,
+            ReferencedConfigNotFound,
+        ),
+    ),
+)
+async def roll_back_deployment(
+    request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
+) -> ASGIResponse:
+    """Add a version with the config and config version of an earlier one, which stays as it is."""
+    body = await ledger.body(request, Rollback)
+    command = RollBackDeployment(
+        workspace=workspace,
+        name=name,
+        id=new_id("deployments"),
+        version=body.version,
         **circumstances(request),
     )
     return await ledger.write(request, command)
@@ -277,6 +321,7 @@ ROUTES = Router(
         create_deployment,
         get_deployment,
         update_deployment,
+        roll_back_deployment,
         delete_deployment,
         update_deployment_status,
         get_deployment_models,

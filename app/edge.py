@@ -16,7 +16,7 @@ import structlog
 from app import metrics
 from app.answers import Answer, problem
 from app.headers import MalformedHeader, read_principal
-from app.ledger import PRINCIPAL_KEY
+from app.ledger import PRINCIPAL_KEY, VARY
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -26,6 +26,10 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REQUEST_ID_CHARACTERS_MAX: Final = 128
 _QUIET: Final = ("/health/", "/metrics")
+
+# To OPTIONS the framework would name the methods of one handler of the path only; to a method that no route has
+# it answers 405 with all of them, which is what clients of the contract expect.
+_OF_NO_ROUTE: Final = "TRACE"
 
 _log = structlog.get_logger()
 
@@ -53,10 +57,12 @@ class Edge:
             await send(message)
 
         refusal = self._turned_away(scope)
-        if refusal is None:
-            await self._application(scope, receive, send_with_id)
-        else:
+        if refusal is not None:
             await _answer(refusal, send_with_id)
+        elif scope["method"] == "OPTIONS":
+            await self._application({**scope, "method": _OF_NO_ROUTE}, receive, send_with_id)
+        else:
+            await self._application(scope, receive, send_with_id)
         _account(scope, status, time.perf_counter() - began, request_id)
 
     def _turned_away(self, scope: Scope) -> Answer | None:
@@ -90,7 +96,11 @@ def _request_id(scope: Scope) -> bytes:
 
 async def _answer(answer: Answer, send: Send) -> None:
     body = answer.body.encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [
+        (b"vary", VARY.encode()),
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -79,8 +79,8 @@ FIELDS: Final[dict[str, str]] = {
     "sort": "Field to sort by, descending with a `-` in front; equal items stand in the order of "
     "their creation. Any other text means the order of creation, an empty one the newest "
     "first.",
-    "as_of": "Answer what would have been answered then: a position of the log, or a time with its offset, neither "
-    "in the future.",
+    "as_of": "Answer what would have been answered then: a position of the log, or a time with its offset, "
+    "neither in the future.",
     "all_versions": "List every stored version instead of the latest one of each name. Configs are always "
     "listed by their latest versions.",
     "version": "Number of a version.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final, LiteralString
 
+import psycopg
+
 from app import migrations
 from app.reader import Reader, Unreadable
 
@@ -28,7 +30,10 @@ class Health:
         except Unreadable as away:
             return [str(away)]
         found = []
-        missing = await asyncio.to_thread(migrations.pending, self._database_url)
+        try:
+            missing = await asyncio.to_thread(migrations.pending, self._database_url)
+        except (migrations.MigrationRefused, psycopg.OperationalError) as refused:
+            return [str(refused)]
         if missing:
             found.append(f"the schema lacks {', '.join(missing)}: run `deployment-ledger migrate`")
         if shown != head:

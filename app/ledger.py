@@ -18,11 +18,13 @@ from litestar.response.base import ASGIResponse
 from app import answers, headers
 from app.answers import Answer
 from app.as_of import position_of
-from app.batch import AnyCommand, Write
+from app.batch import Write
+from app.dry_run import DryRunQuery, told
 from app.filters import parse_filter
 from app.idempotency import Idempotency
 from app.reader import Found, Reader
 from app.reading import read_body, read_query
+from app.streams import AnyCommand
 from app.writer import Writer
 from domain.errors import WorkspaceNotFound
 from domain.names import ALL_WORKSPACES, Resource, is_workspace, resource_id
@@ -62,8 +64,13 @@ class PageQuery(msgspec.Struct, frozen=True):
     page: FromOne = 1
     page_size: FromOne = 100
     sort: str = "created_at"
-    all_versions: bool = False
     as_of: str | None = None
+
+
+class DeploymentPageQuery(PageQuery, frozen=True):
+    """The parameters of a list of deployments that are not filters."""
+
+    all_versions: bool = False
 
 
 class PointQuery(msgspec.Struct, frozen=True):
@@ -81,24 +88,33 @@ class Ledger:
         self._body_read_seconds = body_read_seconds
 
     async def body(self, request: AnyRequest, kind: type[T]) -> T:
-        """The request's body as declared; a client that stalls while it sends is given up."""
+        """The request's body as declared."""
+        return read_body(kind, await self._raw_body(request), request.headers.get("content-type"))
+
+    async def _raw_body(self, request: AnyRequest) -> bytes:
+        """The request's body; a client that stalls while it sends is given up."""
         try:
             async with asyncio.timeout(self._body_read_seconds):
-                raw = await request.body()
+                return await request.body()
         except TimeoutError as stalled:
             detail = f"The request body did not arrive within {self._body_read_seconds:g} seconds"
             raise HTTPException(detail, status_code=408) from stalled
-        return read_body(kind, raw, request.headers.get("content-type"))
 
     async def write(self, request: AnyRequest, command: AnyCommand) -> ASGIResponse:
-        """The answer to a command."""
+        """The answer to a command; of a dry run the answer it would get, whatever key it comes with."""
+        dry_run = bool(request.scope["query_string"]) and query_of(request, DryRunQuery).dry_run
         key = headers.read_idempotency_key(request.headers.get("idempotency-key"))
         idempotency = None
-        if key is not None:
+        if key is not None and not dry_run:
             principal = caller(request)
             identity = f"{principal.id} {principal.on_behalf_of or ''}"
-            idempotency = Idempotency(identity, key, await _fingerprint(request))
-        return response(request, await self.writer.submit(Write(command, idempotency)))
+            idempotency = Idempotency(identity, key, _fingerprint(request, await self._raw_body(request)))
+        answer = await self.writer.submit(Write(command, idempotency, dry_run))
+        if answer.effects is None:
+            return response(request, answer)
+        status, body = told(answer, answer.effects, auth_context=caller(request).sees_auth_context)
+        sent = {"vary": VARY, "dry-run": "true"}
+        return ASGIResponse(body=body, status_code=status, headers=sent, media_type="application/json")
 
     async def latest(
         self, request: AnyRequest, table: VersionsTable[Any], workspace: str, name: str
@@ -132,14 +148,15 @@ class Ledger:
         workspace: str,
         fields: Mapping[str, Field],
         sortable: Mapping[str, SortKey],
+        parameters: type[PageQuery] = PageQuery,
     ) -> ASGIResponse:
         """One page of a list, as the query asks for it."""
         pairs = _query_pairs(request)
         condition = parse_filter(pairs, fields)
-        query = read_query(PageQuery, pairs)
+        query = read_query(parameters, pairs)
         if workspace != ALL_WORKSPACES and not is_workspace(workspace):
             raise WorkspaceNotFound(workspace)
-        all_versions = query.all_versions and table.resource == "deployments"
+        all_versions = isinstance(query, DeploymentPageQuery) and query.all_versions
         found = await self.reader.page(
             table,
             ListQuery(
@@ -259,17 +276,17 @@ def _etag(position: int, *, redacted: bool) -> str:
 
 
 def _is_redacted(request: AnyRequest, body: str) -> bool:
-    return not caller(request).sees_auth_context and answers.AUTH_CONTEXT_KEY in body
+    return not caller(request).sees_auth_context and answers.has_auth_context(body)
 
 
-async def _fingerprint(request: AnyRequest) -> str:
+def _fingerprint(request: AnyRequest, body: bytes) -> str:
     """What makes a repeated request the same: method, path, query and body."""
     scope = request.scope
     parts: Sequence[bytes] = (
         scope["method"].encode(),
         scope["path"].encode(),
         scope["query_string"],
-        await request.body(),
+        body,
     )
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:

@@ -47,4 +47,10 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
 def _renderers(log_format: LogFormat) -> list[Processor]:
     if log_format == "json":
         return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # A frame's variables can be anything: addresses of databases, headers, bodies.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    ]

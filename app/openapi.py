@@ -155,7 +155,7 @@ def _refused(documented: Documented, in_path: bool) -> dict[int, list[str]]:
         304: "object" in documented.traits,
         400: True,
         404: in_path,
-        408: documented.body is not None,
+        408: documented.body is not None or "write" in documented.traits,
         413: "write" in documented.traits,
         422: documented.body is not None or documented.query is not None,
         500: True,

@@ -32,7 +32,7 @@ _PRINCIPAL_ID: Final = _text(f"^{_ID}*$", maxLength=headers.ID_CHARACTERS_MAX)
 _EMAIL: Final = _text(
     r"^([^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+)?$", maxLength=headers.EMAIL_CHARACTERS_MAX
 )
-_GROUPS: Final = _text(f"^({_GROUP}( *, *{_GROUP}){{0,{headers.GROUPS_MAX - 1}}})?$")
+_GROUPS: Final = _text(f"^ *({_GROUP} *)?(, *({_GROUP} *)?){{0,{headers.GROUPS_MAX - 1}}}$")
 
 REQUEST_HEADERS: Final[dict[str, Schema]] = {
     "IfMatch": _header(

@@ -25,8 +25,11 @@ RULES: Final[dict[str, Schema]] = {
     "model_entity_id": {
         "pattern": r"^([^/\u0000]*[^/\s\u0000][^/\u0000]*(/[^/\u0000]*[^/\s\u0000][^/\u0000]*)?)?$"
     },
+    "as_of": {
+        "anyOf": [{"type": "string", "pattern": "^[0-9]{1,19}$"}, {"type": "string", "format": "date-time"}],
+    },
 }
-"""What the domain demands of a field of a request beyond its type."""
+"""What is demanded of a field of a request beyond its declared type."""
 
 _SUFFIX: Final[dict[Form, str]] = {"request": "Input", "answer": "", "listed": "Listed"}
 _SCALARS: Final[dict[Any, Schema]] = {

@@ -148,6 +148,13 @@ class DeleteDeployment(Command, frozen=True, kw_only=True):
     version: str | None = None
 
 
+class Restorable(NamedTuple):
+    """What a rollback would restore: a version, None if there is none, and whether its config is stored."""
+
+    version: int | None
+    config_is_stored: bool = False
+
+
 class PinnedConfig(NamedTuple):
     """What a command's config reference resolves to: `version` is None if there is no such config."""
 
@@ -224,17 +231,14 @@ def update(state: State, command: UpdateDeployment, pinned: PinnedConfig, at: da
 
 
 def roll_back(
-    state: State, command: RollBackDeployment, restored: int | None, pinned: PinnedConfig, at: datetime
+    state: State, command: RollBackDeployment, restorable: Restorable, at: datetime
 ) -> DeploymentRolledBack:
-    """Decide on a further version that has what the version `restored` has.
-
-    `restored` is the version asked for, or the one meant by default, None where there is none; `state` holds
-    it, if it is stored. `pinned` tells whether the config version that it has is stored.
-    """
+    """Decide on a further version with what an earlier one has; `state` holds that one too, if stored."""
     if state.latest is None:
         raise errors.DeploymentNotFound(command.workspace, command.name)
     latest = state.snapshots[state.latest]
     require_match(command, latest)
+    restored = restorable.version
     if restored is None:
         raise errors.NothingToRollBackTo(command.workspace, command.name, state.latest)
     if restored not in state.snapshots:
@@ -242,7 +246,7 @@ def roll_back(
     config, config_version = _served(state.snapshots[restored].state)
     if (config, config_version) == _served(latest.state):
         raise errors.AlreadyCurrent(command.workspace, command.name, restored, config, config_version)
-    if pinned.version is None:
+    if not restorable.config_is_stored:
         raise errors.ReferencedConfigNotFound(command.workspace, config, config_version)
     return DeploymentRolledBack(
         at=at,

@@ -78,3 +78,9 @@ def referrers(cursor: Tuples, workspace: str, config: str) -> list[Referrer]:
     """The deployments of a workspace that refer to a config, see `domain.deployment_config.Referrer`."""
     where = {"workspace": workspace, "config": config}
     return [Referrer(*row) for row in cursor.execute(_STATEMENT["referrers"], where)]
+
+
+def newest_to_restore(cursor: Tuples, workspace: str, name: str) -> int | None:
+    """The newest stored version before the latest one that was ever READY; None if there is none."""
+    row = cursor.execute(_STATEMENT["newest_to_restore"], {"workspace": workspace, "name": name}).fetchone()
+    return None if row is None else row[0]

@@ -56,18 +56,26 @@ def test_every_version_has_an_id_of_its_own_for_ever(workspace):
 
 
 def test_headers_of_answers(workspace):
-    """JSON, and never cached for another origin; a 204 has no body."""
+    """All are JSON and say what they depend on, also those given before there is a route."""
     workspace.config()
-    for response in (
-        workspace.get("deployment-configs/c"),
-        workspace.get("deployments"),
-        workspace.get("deployments/x"),
-    ):
-        assert "application/json" == response.headers["content-type"]
-        assert "Origin" in response.headers["vary"]
+    paths = ("deployment-configs/c", "deployments", "deployments/x", "x", "deployments/a%2Fb")
+    answers = [workspace.get(path) for path in paths]
+    answers.append(workspace.request("PATCH", "deployments"))
+    answers.append(workspace.get("deployments", headers={"X-NMP-Principal-Id": "a b"}))
+
+    assert [200, 200, 404, 404, 404, 405, 400] == [answer.status_code for answer in answers]
+    for answer in answers:
+        assert "application/json" == answer.headers["content-type"]
+        assert "Origin" in answer.headers["vary"]
+
+
+def test_a_204_has_neither_body_nor_type(workspace):
+    """The official client parses whatever is called JSON, and fails on nothing."""
+    workspace.config()
     removed = workspace.delete("deployment-configs/c")
 
     assert (204, b"") == (removed.status_code, removed.content)
+    assert "content-type" not in removed.headers
 
 
 def test_no_origin_is_allowed(workspace):

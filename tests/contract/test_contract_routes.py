@@ -129,3 +129,12 @@ def test_heads_have_no_body(workspace):
 
     assert b"" == response.content
     assert response.status_code in {200, 405}
+
+
+@pytest.mark.parametrize("path", list(ROUTES))
+def test_options_is_no_method_and_names_those_that_are(workspace, path):
+    """There is no CORS; whoever asks what can be done is told."""
+    response = workspace.request("OPTIONS", path)
+
+    assert 405 == response.status_code
+    assert set(ROUTES[path]) <= {name.strip() for name in response.headers["allow"].split(",")}

@@ -8,7 +8,10 @@ from domain.deployment import (
     ChangeDeploymentStatus,
     CreateDeployment,
     DeleteDeployment,
+    DeploymentStatusChanged,
     PinnedConfig,
+    Restorable,
+    RollBackDeployment,
     UpdateDeployment,
 )
 from domain.deployment_config import (
@@ -40,6 +43,12 @@ def update(**changes):
     """A command that adds a version."""
     given = {"workspace": WORKSPACE, "name": NAME, "id": "d-2", "config": "c1", "config_version": None}
     return UpdateDeployment(**given | changes)
+
+
+def roll_back(version=None, **changes):
+    """A command that restores a version, or the newest earlier one that was READY."""
+    given = {"workspace": WORKSPACE, "name": NAME, "id": "d-3", "version": version}
+    return RollBackDeployment(**given | changes)
 
 
 def report(status, message="", **changes):
@@ -128,11 +137,23 @@ def decide(stream, command):
             stream.record(deployment.create(stream.state, command, PINNED, time))
         case UpdateDeployment():
             stream.record(deployment.update(stream.state, command, PINNED, time))
+        case RollBackDeployment():
+            stream.record(deployment.roll_back(stream.state, command, restorable(stream, command), time))
         case ChangeDeploymentStatus():
             stream.record(deployment.change_status(stream.state, command, time))
         case DeleteDeployment():
             stream.record(deployment.delete(stream.state, command, time))
     return stream
+
+
+def restorable(stream, command):
+    """What a rollback can restore, by the stream's events; every config is stored."""
+    if command.version is not None:
+        return Restorable(command.version, config_is_stored=True)
+    reports = [r.event for r in stream.events if isinstance(r.event, DeploymentStatusChanged)]
+    ever_ready = {event.version for event in reports if event.status == "READY"}
+    earlier = sorted(stream.snapshots)[:-1]
+    return Restorable(max(ever_ready.intersection(earlier), default=None), config_is_stored=True)
 
 
 def config_stream(*commands):

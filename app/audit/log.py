@@ -1,0 +1,112 @@
+"""Events as they are stored, in the order of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final, NamedTuple, get_args
+
+import msgspec
+from psycopg import Connection, sql
+
+from app.audit.deviation import Deviation, Place
+from app.audit.scope import Scope
+from domain.deployment import DeploymentEvent
+from domain.deployment_config import DeploymentConfigEvent
+from domain.names import Resource
+from domain.stream import Event
+
+SLICE_ROWS: Final = 2_000
+"""Rows that are fetched at once; what a command holds in memory does not depend on the length of the log."""
+
+
+class Stored(NamedTuple):
+    """An event as the database has it; `state` is its JSON."""
+
+    position: int
+    stream: str
+    stream_version: int
+    kind: str
+    at: datetime
+    state: bytes
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(self.position, self.stream, self.stream_version)
+
+
+class Kind(NamedTuple):
+    """A stored name: whose streams it belongs to, and the decoder of its events."""
+
+    resource: Resource
+    decoder: msgspec.json.Decoder[Event]
+
+
+def _kinds(resource: Resource, union: Any) -> dict[str, Kind]:
+    classes: tuple[type[Event], ...] = get_args(union)
+    return {str(c.__struct_config__.tag): Kind(resource, msgspec.json.Decoder(c)) for c in classes}
+
+
+KINDS: Final = {
+    **_kinds("deployments", DeploymentEvent),
+    **_kinds("deployment-configs", DeploymentConfigEvent),
+}
+
+
+def events(
+    connection: Connection[Any],
+    scope: Scope,
+    *,
+    streams: list[str] | None = None,
+    after: int = 0,
+    until: int | None = None,
+) -> Iterator[Stored]:
+    """The events of a scope, or of `streams`, after a position and up to another, in order."""
+    conditions = [_within(scope) if streams is None else sql.SQL("originator_id = ANY(%(streams)s)")]
+    if after:
+        conditions.append(sql.SQL("notification_id > %(after)s"))
+    if until is not None:
+        conditions.append(sql.SQL("notification_id <= %(until)s"))
+    statement = sql.SQL(
+        "SELECT notification_id, originator_id, originator_version, topic, recorded_at, state"
+        " FROM stored_events WHERE {} ORDER BY notification_id"
+    ).format(sql.SQL(" AND ").join(conditions))
+    where = {**_operands(scope), "streams": streams, "after": after, "until": until}
+    with connection.cursor("events", binary=True) as cursor:
+        cursor.itersize = SLICE_ROWS
+        cursor.execute(statement, where)
+        yield from map(Stored._make, cursor)
+
+
+def last_position(connection: Connection[Any], scope: Scope) -> int:
+    """The position of the last event of a scope, 0 if there is none."""
+    statement = sql.SQL("SELECT max(notification_id) FROM stored_events WHERE {}").format(_within(scope))
+    row = connection.execute(statement, _operands(scope)).fetchone()
+    return row[0] or 0 if row else 0
+
+
+def decode(stored: Stored) -> Event:
+    """The event itself, or a `Deviation` if this release cannot read it."""
+    kind = KINDS.get(stored.kind)
+    if kind is None:
+        found = f"the unknown name {stored.kind!r}"
+        raise Deviation(stored.place, "event", expected="an event that this release knows", found=found)
+    try:
+        return kind.decoder.decode(stored.state)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        expected = f"the JSON of a {stored.kind}"
+        raise Deviation(stored.place, "event", expected=expected, found=f"what does not decode: {error}") from error
+
+
+def _within(scope: Scope) -> sql.Composable:
+    if scope.stream is not None:
+        return sql.SQL("originator_id = %(stream)s")
+    if scope.workspace is not None:
+        # Everything that begins with `workspace/`, as a range of the primary key: `0` comes after the slash.
+        return sql.SQL("originator_id >= %(from)s AND originator_id < %(to)s")
+    return sql.SQL("TRUE")
+
+
+def _operands(scope: Scope) -> dict[str, Any]:
+    return {"stream": scope.stream, "from": f"{scope.workspace}/", "to": f"{scope.workspace}0"}

@@ -1,0 +1,168 @@
+"""The streams that a batch concerns, loaded in a few statements, and what its commands make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from app.event_log import EventLog
+from domain.deployment import (
+    ChangeDeploymentStatus,
+    CreateDeployment,
+    DeleteDeployment,
+    DeploymentVersion,
+    PinnedConfig,
+    Restorable,
+    RollBackDeployment,
+    UpdateDeployment,
+)
+from domain.deployment_config import (
+    CreateDeploymentConfig,
+    DeleteDeploymentConfig,
+    DeploymentConfigVersion,
+    UpdateDeploymentConfig,
+)
+from domain.names import stream_id, version_number
+from domain.stream import StreamState
+from projections.deployment_configs import DEPLOYMENT_CONFIGS, pin
+from projections.deployments import DEPLOYMENTS, newest_to_restore
+from projections.timeline import Timeline
+from projections.versions import Key, Loaded, Tuples, VersionsTable
+
+S = TypeVar("S")
+Name = tuple[str, str]
+
+DeploymentCommand = (
+    CreateDeployment | UpdateDeployment | RollBackDeployment | ChangeDeploymentStatus | DeleteDeployment
+)
+ConfigCommand = CreateDeploymentConfig | UpdateDeploymentConfig | DeleteDeploymentConfig
+AnyCommand = DeploymentCommand | ConfigCommand
+Removal = DeleteDeployment | DeleteDeploymentConfig
+Alone = RollBackDeployment | Removal
+"""Commands that need a batch of their own: what they look at is not known by name beforehand."""
+
+
+class Stream(Generic[S]):
+    """A stream as the batch goes on."""
+
+    def __init__(self, table: VersionsTable[S], loaded: Iterable[Loaded[S]], stream_version: int) -> None:
+        parts = list(loaded)
+        self.last_version = max((part.last_version for part in parts), default=0)
+        rows = {row.version: row for part in parts for row in part.rows}
+        self.timeline = Timeline(table.fold, rows.values())
+        self.stream_version = stream_version
+
+    @property
+    def state(self) -> StreamState[S]:
+        """What decisions are taken on."""
+        return StreamState(self.last_version, self.timeline.snapshots)
+
+
+class Streams:
+    """All streams of a batch, by workspace and name; `restorable` is for a batch that is a rollback."""
+
+    def __init__(self, log: EventLog, cursor: Tuples, commands: Sequence[AnyCommand]) -> None:
+        self._log = log
+        self._cursor = cursor
+        self._pins: dict[Key, int | None] = {}
+        self.deployments: dict[Name, Stream[DeploymentVersion]] = {}
+        self.configs: dict[Name, Stream[DeploymentConfigVersion]] = {}
+        self.restorable = Restorable(None)
+        match commands[0]:
+            case DeleteDeployment() | DeleteDeploymentConfig() as removal:
+                self._load_for_removal(removal)
+            case RollBackDeployment() as rollback:
+                self._load_for_rollback(rollback)
+            case _:
+                self._load(commands)
+
+    def pinned(self, command: CreateDeployment | UpdateDeployment) -> PinnedConfig:
+        """What the command's config reference resolves to, seeing configs written earlier in this batch."""
+        key = _reference(command)
+        in_batch = self.configs.get((key.workspace, key.name))
+        if in_batch is not None:
+            if key.version is None:
+                return PinnedConfig(in_batch.state.latest)
+            if key.version in in_batch.timeline.snapshots:
+                return PinnedConfig(key.version)
+        return PinnedConfig(self._pins[key])
+
+    def bodies(self) -> dict[int, str]:
+        """Of a batch that concerns one stream: the answer that each loaded version gives now."""
+        return {**_bodies(DEPLOYMENTS, self.deployments), **_bodies(DEPLOYMENT_CONFIGS, self.configs)}
+
+    def write(self) -> None:
+        """Bring the tables up to what the streams have become."""
+        DEPLOYMENTS.write(self._cursor, [(*name, s.timeline) for name, s in self.deployments.items()])
+        DEPLOYMENT_CONFIGS.write(self._cursor, [(*name, s.timeline) for name, s in self.configs.items()])
+
+    def _load(self, commands: Sequence[AnyCommand]) -> None:
+        of_deployments = [c for c in commands if isinstance(c, DeploymentCommand)]
+        of_configs = [c for c in commands if isinstance(c, ConfigCommand)]
+        self.deployments = self._streams(DEPLOYMENTS, [_key(command) for command in of_deployments])
+        self.configs = self._streams(DEPLOYMENT_CONFIGS, [_key(command) for command in of_configs])
+        references = {
+            _reference(c): None for c in commands if isinstance(c, CreateDeployment | UpdateDeployment)
+        }
+        if references:
+            self._pins = dict(zip(references, pin(self._cursor, list(references)), strict=True))
+
+    def _load_for_removal(self, command: Removal) -> None:
+        name = (command.workspace, command.name)
+        if isinstance(command, DeleteDeployment):
+            self.deployments[name] = self._for_removal(DEPLOYMENTS, _key(command))
+        else:
+            self.configs[name] = self._for_removal(DEPLOYMENT_CONFIGS, _key(command))
+
+    def _load_for_rollback(self, command: RollBackDeployment) -> None:
+        workspace, name = command.workspace, command.name
+        version = command.version
+        if version is None:
+            version = newest_to_restore(self._cursor, workspace, name)
+        self.deployments = self._streams(DEPLOYMENTS, [Key(workspace, name, version)])
+        snapshots = self.deployments[workspace, name].timeline.snapshots
+        if version is not None and version in snapshots:
+            state = snapshots[version].state
+            [pinned] = pin(self._cursor, [Key(workspace, state.config, state.config_version)])
+            self.restorable = Restorable(version, config_is_stored=pinned is not None)
+        else:
+            self.restorable = Restorable(version)
+
+    def _streams(self, table: VersionsTable[S], keys: Sequence[Key]) -> dict[Name, Stream[S]]:
+        if not keys:
+            return {}
+        unique = list(dict.fromkeys(keys))
+        loaded: dict[Name, list[Loaded[S]]] = {}
+        for key, found in zip(unique, table.load(self._cursor, unique), strict=True):
+            loaded.setdefault((key.workspace, key.name), []).append(found)
+        versions = self._stream_versions(table, loaded)
+        return {
+            name: Stream(table, parts, stream_version)
+            for (name, parts), stream_version in zip(loaded.items(), versions, strict=True)
+        }
+
+    def _for_removal(self, table: VersionsTable[S], key: Key) -> Stream[S]:
+        [stream_version] = self._stream_versions(table, [(key.workspace, key.name)])
+        return Stream(table, [table.load_for_removal(self._cursor, key)], stream_version)
+
+    def _stream_versions(self, table: VersionsTable[Any], names: Iterable[Name]) -> list[int]:
+        streams = [stream_id(workspace, table.resource, name) for workspace, name in names]
+        return self._log.stream_versions(self._cursor, streams)
+
+
+def _bodies(table: VersionsTable[S], streams: Mapping[Name, Stream[S]]) -> dict[int, str]:
+    timelines = [stream.timeline for stream in streams.values()]
+    return {version: table.body(t.row(version)) for t in timelines for version in t.snapshots}
+
+
+def _key(command: AnyCommand) -> Key:
+    """The stream a command addresses, and the version it names, if it is one that can exist."""
+    literal = None
+    if isinstance(command, ChangeDeploymentStatus | DeleteDeployment | DeleteDeploymentConfig):
+        literal = command.version
+    return Key(command.workspace, command.name, version_number(literal) if literal else None)
+
+
+def _reference(command: CreateDeployment | UpdateDeployment) -> Key:
+    """The config a command refers to; version 0 means the latest, as none does."""
+    return Key(command.workspace, command.config, command.config_version or None)
