@@ -15,6 +15,7 @@ from rich.table import Table
 
 from app import migrations
 from app import serve as supervisor
+from app.audit.commands import app as audit
 from app.settings import DEFAULTS, FIELD_TYPES, BadSetting, Resolved, describe, masked, resolve
 
 DONE: Final = 0
@@ -60,6 +61,8 @@ else:
     DatabaseFlags = _flags("DatabaseFlags", ["database_url", "data_dir"])
 
 NO_FLAGS: Final[Mapping[str, str]] = {}
+
+app.command(audit)
 
 
 def main() -> None:

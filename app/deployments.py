@@ -13,8 +13,8 @@ from litestar.response.base import ASGIResponse
 from app.documented import Page, documented
 from app.ledger import (
     AnyRequest,
-    Ledger,
     DeploymentPageQuery,
+    Ledger,
     PointQuery,
     circumstances,
     found_response,

@@ -9,7 +9,7 @@ import msgspec
 from domain.errors import Refusal
 
 T = TypeVar("T")
-Traits = Literal["write", "object", "filtered-deployments", "filtered-configs", "static"]
+Traits = Literal["write", "object", "filtered-deployments", "filtered-configs", "static", "stream"]
 
 
 class Pagination(msgspec.Struct, frozen=True):
@@ -35,8 +35,9 @@ class Documented(msgspec.Struct, frozen=True):
 
     `answers` maps each success status to the type of its body; None is an empty body with status 204, and
     JSON's `null` with others. `refuses` are the refusals it can answer with, beyond those its traits imply.
-    Traits: `write` takes `If-Match`, `Idempotency-Key` and `X-Change-Reason`; `object` answers with an `ETag`
-    and takes `If-None-Match`; `filtered-…` takes that resource's filters; `static` needs no database.
+    Traits: `write` takes `If-Match`, `Idempotency-Key`, `X-Change-Reason` and `dry_run`; `object` answers
+    with an `ETag` and takes `If-None-Match`; `filtered-…` takes that resource's filters; `static` needs no
+    database; `stream` goes on without end and takes `Last-Event-ID`.
     """
 
     answers: dict[int, Any]

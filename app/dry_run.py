@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from app.answers import Answer, Effect, without_auth_context
 from domain.changes import RECORDS, FieldChange, PatchOperation, changed_fields, patch
+from domain.deployment import DeploymentVersion
+from domain.deployment_config import DeploymentConfigVersion
 
 HIDDEN: Final = RECORDS | {"auth_context"}
 """What readers who may not see it are not told of."""
@@ -17,14 +20,22 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
 
+def _meaning(text: str) -> Meta:
+    """Where a name does not mean what it means elsewhere."""
+    return Meta(extra_json_schema={"description": text})
+
+
+_EFFECTS: Final = _meaning("What the write would change.")
+
+
 class DryRunQuery(msgspec.Struct, frozen=True):
     """The parameter of the query that every write takes."""
 
     dry_run: bool = False
 
 
-class Effects(msgspec.Struct, frozen=True):
-    """What a write would change: of a version it would add, against the version that is the latest now."""
+class WriteEffects(msgspec.Struct, frozen=True):
+    """What a write would change; a version that it would add is compared with the latest one."""
 
     changes: tuple[FieldChange, ...]
     patch: tuple[PatchOperation, ...]
@@ -40,41 +51,61 @@ class VersionEffects(msgspec.Struct, frozen=True):
 class DeletionEffects(msgspec.Struct, frozen=True):
     """What a deletion would be answered with, and what it would change."""
 
-    status: int
+    status: Annotated[int, _meaning("Status of the answer without `dry_run`.")]
     versions: tuple[VersionEffects, ...]
 
 
 class DryDeletion(msgspec.Struct, frozen=True):
     """The answer to a dry run of a deletion, whose own answer has no body."""
 
-    dry_run: DeletionEffects
+    dry_run: Annotated[DeletionEffects, _EFFECTS]
+
+
+class DryDeploymentVersion(DeploymentVersion, frozen=True):
+    """The version that a write would have answered with."""
+
+    dry_run: Annotated[WriteEffects, _EFFECTS]
+
+
+class DryDeploymentConfigVersion(DeploymentConfigVersion, frozen=True):
+    """The version that a write would have answered with."""
+
+    dry_run: Annotated[WriteEffects, _EFFECTS]
+
+
+DRY_ANSWERS: Final[dict[type | None, type]] = {
+    None: DryDeletion,
+    DeploymentVersion: DryDeploymentVersion,
+    DeploymentConfigVersion: DryDeploymentConfigVersion,
+}
+"""What a dry run answers with, by what the write itself answers with."""
 
 
 def told(answer: Answer, effects: Sequence[Effect], *, auth_context: bool) -> tuple[int, bytes]:
     """Status and body of a dry run's answer, for a reader who may see who wrote a version, or may not."""
+    reader = _Reader(sees_auth_context=auth_context)
     if not answer.body.startswith("{"):
-        versions = tuple(
-            VersionEffects(effect.version, _changes(effect, auth_context=auth_context)) for effect in effects
-        )
+        versions = tuple(VersionEffects(effect.version, reader.changes(effect)) for effect in effects)
         return 200, _encode(DryDeletion(DeletionEffects(answer.status, versions)))
-    body = answer.body if auth_context else without_auth_context(answer.body)
-    operations: list[PatchOperation] = []
-    changes: tuple[FieldChange, ...] = ()
-    for effect in effects:  # at most one, of the version that the body shows
-        changes = _changes(effect, auth_context=auth_context)
-        operations = patch(*_states(effect, auth_context=auth_context))
-    return answer.status, b'%b,"dry_run":%b}' % (
-        body[:-1].encode(),
-        _encode(Effects(changes, tuple(operations))),
-    )
+    [effect] = effects or [Effect(0, None, None)]
+    made = WriteEffects(reader.changes(effect), reader.patch(effect))
+    return answer.status, b'%b,"dry_run":%b}' % (reader.body(answer.body)[:-1].encode(), _encode(made))
 
 
-def _changes(effect: Effect, *, auth_context: bool) -> tuple[FieldChange, ...]:
-    before, after = _states(effect, auth_context=auth_context)
-    return tuple(changed_fields(before, after, RECORDS if auth_context else HIDDEN))
+class _Reader(NamedTuple):
+    """Whoever asked, and sees what may be seen."""
 
+    sees_auth_context: bool
 
-def _states(effect: Effect, *, auth_context: bool) -> list[dict[str, Any]]:
-    """The version before and after, as its reader sees it; empty where it is not stored."""
-    bodies = (effect.before or "{}", effect.after or "{}")
-    return [_decode(body if auth_context else without_auth_context(body)) for body in bodies]
+    def changes(self, effect: Effect) -> tuple[FieldChange, ...]:
+        return tuple(changed_fields(*self._states(effect), RECORDS if self.sees_auth_context else HIDDEN))
+
+    def patch(self, effect: Effect) -> tuple[PatchOperation, ...]:
+        return tuple(patch(*self._states(effect)))
+
+    def body(self, body: str) -> str:
+        return body if self.sees_auth_context else without_auth_context(body)
+
+    def _states(self, effect: Effect) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The version before and after, empty where it is not stored."""
+        return _decode(self.body(effect.before or "{}")), _decode(self.body(effect.after or "{}"))

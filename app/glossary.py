@@ -84,6 +84,44 @@ FIELDS: Final[dict[str, str]] = {
     "all_versions": "List every stored version instead of the latest one of each name. Configs are always "
     "listed by their latest versions.",
     "version": "Number of a version.",
+    # Events
+    "after": "Position of the log behind which to begin. A watch takes a time as well, "
+    "and begins now without one.",
+    "resource": "The resource that is concerned.",
+    "kind": "Kind of event, such as `deployment.updated`.",
+    "position": "Place of an event in the whole log.",
+    "at": "When it happened, in UTC. No two events share a time.",
+    "actor": "Who did it. In queries the id of one who acted, or on whose behalf.",
+    "on_behalf_of": "Id of the one on whose behalf the caller acted.",
+    "email": "Email address of the caller. Left out for readers who may not see it.",
+    "groups": "Groups of the caller. Left out for readers who may not see them.",
+    "reason": "Why, as the caller said with `X-Change-Reason`.",
+    "versions": "The versions that were added, changed or removed, and how.",
+    "previous_version": "What was the latest version before this one was added, with which it is compared. "
+    "Null if there was none, and where no version was added.",
+    "changes": "The fields that differ. `status_history` is none of them: it is itself a record of changes.",
+    "field": "Which field, as a JSON Pointer such as `/executor_config/gpu`. Lists are compared as a whole.",
+    "old": "The value before. Left out if there was none.",
+    "new": "The value after. Left out if there is none.",
+    "next": "What to pass as `after` for the next page. Null on the last one.",
+    "limit": "How many events at most.",
+    "order": "Which events come first.",
+    "since": "Leave out what happened up to this position of the log, or this time with its offset.",
+    "until": "Leave out what happened after this position of the log, or this time with its offset.",
+    "fields": "Every field of the version.",
+    "value": "The value of the field, or what the operation puts there. Left out where it removes one.",
+    "from": "One state. In queries a version, `@` and a position of the log, or a time with its offset.",
+    "to": "The other state, named in the same way. In queries the latest version now if it is left out.",
+    "created": "The event that added the version.",
+    "changed": "The event that last changed the version, or added it.",
+    "patch": "A JSON Patch (RFC 6902) that makes the other state of the one, in all their members.",
+    "op": "What the operation of the patch does.",
+    "path": "What it does it to, as a JSON Pointer.",
+    "effective": "How what the two states refer to differs. Null if they refer to the same.",
+    "text": "The differences for people, without what differs between any two versions.",
+    # Writes
+    "dry_run": "Decide and answer the write, tell what it would change, and change nothing. Any "
+    "`Idempotency-Key` is ignored.",
     # Errors and health
     "detail": "What was wrong, for people.",
     "type": "Kind of problem, stable for programs.",
@@ -159,6 +197,10 @@ out, one after the other.
 under the same key is given the first answer again, with `Idempotency-Replayed: true`; another request \
 under that key is refused with 422.
 
+**Dry runs.** A write with `dry_run=true` is checked and decided as always and answered as it would be, \
+with `Dry-Run: true` and in `dry_run` what it would change, but nothing is stored. Deletions, which answer \
+no object, answer 200 with what they would do. A refusal is the same as without.
+
 **Errors.** Every error has `detail`: a sentence, or with 422 often a list that says what is wrong \
 where. A method that a path does not have is answered 405 with the possible ones in `Allow`.
 
@@ -168,6 +210,8 @@ anonymous and the other ones are ignored."""
 TAGS: Final[dict[str, str]] = {
     "Deployments": "Which config is served under a name, and how that is going.",
     "Deployment configs": "How models are to be served. A config that is in use cannot be removed.",
+    "History": "What happened, when, by whom and why, and how states differ.",
+    "Watch": "What happens, as it happens.",
     "Operations": "For those who run the service.",
     "Description": "This description of the service, for programs and for people.",
 }

@@ -22,6 +22,7 @@ from granian.server.mp import MPServer
 from prometheus_client.multiprocess import mark_process_dead
 from typing_extensions import override
 
+from app.broadcaster import END_STREAMS
 from app.logs import HTTP_SERVER_LOGGING, configure_logs
 from app.settings import Settings, handed_down
 
@@ -105,6 +106,14 @@ class HttpServer(MPServer):
                 self._replace(index, spawn_target, target_loader)
         # What died while all were being stopped is no fault.
         self.interrupt_children.clear()
+
+    @override
+    def _stop_workers(self) -> None:
+        # Told to stop, a worker finishes its requests first, and a watch has no end of its own.
+        for worker in self.wrks:
+            if worker.inner.is_alive():
+                os.kill(worker.inner.pid, END_STREAMS)
+        super()._stop_workers()  # type: ignore[no-untyped-call]
 
     def _replace(self, index: int, spawn_target: Any, target_loader: Any) -> None:
         dead = self.wrks[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,9 @@ from typing import cast
 from litestar import Litestar
 from litestar.di import Provide
 
-from app import deployment_configs, deployments, docs, operations, problems
+from app import comparison, deployment_configs, deployments, docs, history, operations, problems, watch
+from app.broadcaster import END_STREAMS, Broadcaster
+from app.doorbell import Doorbell
 from app.edge import Application, Edge
 from app.event_log import EventLog
 from app.health import Health
@@ -19,6 +22,7 @@ from app.ledger import Ledger
 from app.logs import configure_logs
 from app.reader import Reader
 from app.settings import Settings, handed_down
+from app.watch import Watch
 from app.writer import Writer
 from projections.deployment_configs import DEPLOYMENT_CONFIGS
 from projections.deployments import DEPLOYMENTS
@@ -53,20 +57,37 @@ def create_app(settings: Settings) -> Application:
     )
     ledger = Ledger(writer, reader, body_read_seconds=settings.body_read_seconds)
     health = Health(settings.database_url, reader)
+    broadcaster = Broadcaster(reader, watchers_max=settings.watchers_max)
+    doorbell = Doorbell(settings.database_url, broadcaster.wake)
+    writer.committed = doorbell.ring
+    watching = Watch(broadcaster, heartbeat_seconds=settings.watch_heartbeat_seconds)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await reader.start()
+        await doorbell.start()
         await writer.start()
+        asyncio.get_running_loop().add_signal_handler(END_STREAMS, broadcaster.end_streams)
         yield
         await writer.stop()
+        await doorbell.stop()
+        await broadcaster.stop()
         await reader.stop()
 
     routes = Litestar(
-        route_handlers=[deployments.ROUTES, deployment_configs.ROUTES, *operations.ROUTES, *docs.ROUTES],
+        route_handlers=[
+            deployments.ROUTES,
+            deployment_configs.ROUTES,
+            history.ROUTES,
+            comparison.ROUTES,
+            watch.ROUTES,
+            *operations.ROUTES,
+            *docs.ROUTES,
+        ],
         dependencies={
             "ledger": Provide(lambda: ledger, sync_to_thread=False, use_cache=True),
             "health": Provide(lambda: health, sync_to_thread=False, use_cache=True),
+            "watching": Provide(lambda: watching, sync_to_thread=False, use_cache=True),
         },
         exception_handlers=problems.HANDLERS,
         lifespan=[lifespan],

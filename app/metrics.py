@@ -33,6 +33,13 @@ WRITES_WAITING: Final = Gauge(
 POOL_CONNECTIONS: Final = Gauge(
     "ledger_read_pool_connections", "Connections of the read pool.", ("state",), multiprocess_mode="livesum"
 )
+WATCHERS: Final = Gauge("ledger_watchers", "Clients that watch.", multiprocess_mode="livesum")
+WATCH_DELIVERY_SECONDS: Final = Histogram(
+    "ledger_watch_delivery_seconds",
+    "Time from an event to its hand-over to a watcher that was up to date; of events that are handed over "
+    "together, the first one's.",
+    buckets=_SECONDS,
+)
 
 
 def committed(events: Sequence[Recorded[Any]], writes: int) -> None:

@@ -16,6 +16,7 @@ from litestar.routes import BaseRoute, HTTPRoute
 from app import parameters
 from app.answers import STATUS
 from app.documented import Documented
+from app.dry_run import DRY_ANSWERS
 from app.filter_tree import BadFilter
 from app.glossary import OVERVIEW, STATUSES, TAGS
 from app.schemas import Schema, Schemas, reference
@@ -28,6 +29,8 @@ STATUS_OF: Final[dict[type[Exception], int]] = {
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _NOT_REPLAYED: Final = (408, 413)
 _EMPTY: Final = (204, 304)
+_WITH_OBJECT: Final = (200, 201)
+_OF_DRY_RUNS: Final = "What a dry run tells; nothing was changed."
 
 
 class Undocumented(Exception):
@@ -120,6 +123,8 @@ def _operation(handler: HTTPRouteHandler, in_path: bool, schemas: Schemas) -> Sc
         headers += parameters.OF_WRITES
     if "object" in documented.traits:
         headers += parameters.OF_OBJECTS
+    if "stream" in documented.traits:
+        headers += parameters.OF_STREAMS
     operation: Schema = {
         "operationId": handler.handler_name,
         "summary": handler.handler_name.replace("_", " ").capitalize(),
@@ -139,14 +144,26 @@ def _operation(handler: HTTPRouteHandler, in_path: bool, schemas: Schemas) -> Sc
 
 def _responses(documented: Documented, in_path: bool, schemas: Schemas) -> Schema:
     responses = {}
-    for status, answer in documented.answers.items():
-        content = None if status in _EMPTY else schemas.of(answer, "answer")
-        responses[status] = _response(status, [STATUSES[status]], documented, content)
+    for status, bodies in _successes(documented).items():
+        content = None if status in _EMPTY else _any_of([schemas.of(body, "answer") for body in bodies])
+        meaning = STATUSES[status] if status in documented.answers else _OF_DRY_RUNS
+        responses[status] = _response(status, [meaning], documented, content)
     for status, reasons in _refused(documented, in_path).items():
         if status not in responses:
             content = None if status in _EMPTY else _problem(status, documented, schemas)
             responses[status] = _response(status, reasons, documented, content)
     return {str(status): responses[status] for status in sorted(responses)}
+
+
+def _successes(documented: Documented) -> dict[int, list[Any]]:
+    """The types of the bodies that an answer of each status can have, those of dry runs last."""
+    bodies = {status: [answer] for status, answer in documented.answers.items()}
+    if "write" in documented.traits:
+        for status, answer in documented.answers.items():
+            dry = bodies.setdefault(200 if answer is None else status, [])
+            if DRY_ANSWERS[answer] not in dry:
+                dry.append(DRY_ANSWERS[answer])
+    return bodies
 
 
 def _refused(documented: Documented, in_path: bool) -> dict[int, list[str]]:
@@ -157,7 +174,7 @@ def _refused(documented: Documented, in_path: bool) -> dict[int, list[str]]:
         404: in_path,
         408: documented.body is not None or "write" in documented.traits,
         413: "write" in documented.traits,
-        422: documented.body is not None or documented.query is not None,
+        422: documented.body is not None or documented.query is not None or "write" in documented.traits,
         500: True,
         503: "static" not in documented.traits,
     }
@@ -174,10 +191,12 @@ def _problem(status: int, documented: Documented, schemas: Schemas) -> Schema:
     shapes: list[Any] = [Problem]
     if status == 422:  # noqa: PLR2004
         refusals = [refusal for refusal in refusals_of(documented) if STATUS_OF[refusal] == status]
-        listed = documented.body is not None or documented.query is not None or InvalidName in refusals
         told = any(refusal is not InvalidName for refusal in refusals)
-        shapes = [InvalidRequest] * listed + [Problem] * told
-    bodies = [schemas.of(shape, "answer") for shape in shapes]
+        shapes = [InvalidRequest] + [Problem] * told
+    return _any_of([schemas.of(shape, "answer") for shape in shapes])
+
+
+def _any_of(bodies: list[Schema]) -> Schema:
     return bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
 
 
@@ -189,6 +208,10 @@ def _response(status: int, reasons: Sequence[str], documented: Documented, conte
         headers.append("ETag")
     if status == 304:  # noqa: PLR2004
         headers.append("ETag")
+    if succeeded and "stream" in documented.traits:
+        headers += ["Cache-Control", "X-Accel-Buffering"]
+    if write and status in _WITH_OBJECT:
+        headers.append("Dry-Run")
     if write and status < 500 and status not in _NOT_REPLAYED:  # noqa: PLR2004
         headers.append("Idempotency-Replayed")
     if status in {409, 412} or (write and status == 503):  # noqa: PLR2004

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from app import headers
 from app.documented import Documented
+from app.dry_run import DryRunQuery
 from app.edge import REQUEST_ID_CHARACTERS_MAX
 from app.filters import CONDITIONS_MAX, FILTER_CHARACTERS_MAX
 from app.glossary import meaning
@@ -58,6 +61,11 @@ REQUEST_HEADERS: Final[dict[str, Schema]] = {
         "of them control, as UTF-8 or percent-encoded UTF-8.",
         _text("^[ -$&-~]*[!-$&-~][ -$&-~]*$", maxLength=headers.REASON_CHARACTERS_MAX),
     ),
+    "LastEventId": _header(
+        "Last-Event-ID",
+        "Id of the last event that came: go on behind it, whatever `after` says. Empty: none came yet.",
+        _text("^[0-9]{0,18}$"),
+    ),
     "RequestId": _header(
         "X-Request-Id",
         f"An id of the caller's own, for the logs of both sides: up to {REQUEST_ID_CHARACTERS_MAX} letters "
@@ -77,7 +85,10 @@ REQUEST_HEADERS: Final[dict[str, Schema]] = {
 }
 OF_WRITES: Final = ("IfMatch", "IdempotencyKey", "ChangeReason")
 OF_OBJECTS: Final = ("IfNoneMatch",)
-OF_EVERY_REQUEST: Final = tuple(name for name in REQUEST_HEADERS if name not in (*OF_WRITES, *OF_OBJECTS))
+OF_STREAMS: Final = ("LastEventId",)
+OF_EVERY_REQUEST: Final = tuple(
+    name for name in REQUEST_HEADERS if name not in (*OF_WRITES, *OF_OBJECTS, *OF_STREAMS)
+)
 
 RESPONSE_HEADERS: Final[dict[str, Schema]] = {
     "X-Request-Id": {"description": "Id of this request in the logs.", "schema": _text("^[0-9A-Za-z]+$")},
@@ -90,6 +101,10 @@ RESPONSE_HEADERS: Final[dict[str, Schema]] = {
         "description": "Sent if this is the first answer again, to a repeated `Idempotency-Key`.",
         "schema": {"type": "string", "const": "true"},
     },
+    "Dry-Run": {
+        "description": "Sent if the write was not carried out: the answer is to a dry run.",
+        "schema": {"type": "string", "const": "true"},
+    },
     "X-Should-Retry": {
         "description": "Sent if repeating the request as it is would not help.",
         "schema": {"type": "string", "const": "false"},
@@ -97,6 +112,11 @@ RESPONSE_HEADERS: Final[dict[str, Schema]] = {
     "Retry-After": {
         "description": "Seconds after which to try again.",
         "schema": {"type": "integer", "minimum": 0},
+    },
+    "Cache-Control": {"description": "Caches keep nothing of this.", "schema": _text()},
+    "X-Accel-Buffering": {
+        "description": "Proxies pass on what comes at once.",
+        "schema": {"type": "string", "const": "no"},
     },
     "Allow": {"description": "Methods that the path has.", "schema": _text()},
 }
@@ -113,18 +133,25 @@ def of_path(name: str) -> Schema:
 
 def of_query(documented: Documented, schemas: Schemas) -> list[Schema]:
     """The parameters of the query, filters last."""
-    parameters = []
+    parameters: list[Schema] = []
     if documented.query is not None:
-        # Collected apart: a query is no component.
-        described = Schemas().described(documented.query, "request")
-        for name, schema in described["properties"].items():
-            description = schema.pop("description")
-            parameters.append(_of_query(name, description, _without_null(schema)))
+        parameters += _declared(documented.query)
+    if "write" in documented.traits:
+        parameters += _declared(DryRunQuery)
     if "filtered-deployments" in documented.traits:
         parameters += _filters("DeploymentFilter", DEPLOYMENT_FIELDS, schemas)
     if "filtered-configs" in documented.traits:
         parameters += _filters("DeploymentConfigFilter", DEPLOYMENT_CONFIG_FIELDS, schemas)
     return parameters
+
+
+def _declared(query: type[msgspec.Struct]) -> list[Schema]:
+    # Collected apart: a query is no component.
+    described = Schemas().described(query, "request")["properties"]
+    return [
+        _of_query(name, schema.pop("description"), _without_null(schema))
+        for name, schema in described.items()
+    ]
 
 
 def _without_null(schema: Schema) -> Schema:

@@ -8,7 +8,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
 
 import msgspec
-from msgspec import NODEFAULT, Meta, Struct
+from msgspec import NODEFAULT, Meta, Struct, UnsetType
 
 from app.documented import Page
 from app.glossary import EXAMPLES, meaning
@@ -98,10 +98,14 @@ class Schemas:
         properties = {}
         required = []
         for field in msgspec.structs.fields(declared):
-            nullable = NoneType in get_args(field.type)
+            kinds = get_args(field.type)
+            nullable = NoneType in kinds
             may_lack = not field.required if form == "request" else form == "listed" and nullable
             # Only where all nulls are left out, null is no value.
-            declared_type = _without_null(field.type) if form == "listed" and nullable else field.type
+            declared_type = _without(NoneType, field.type) if form == "listed" and nullable else field.type
+            if UnsetType in kinds:
+                may_lack = True
+                declared_type = _without(UnsetType, declared_type)
             described = {"description": meaning(field.encode_name), **self.of(declared_type, form)}
             properties[field.encode_name] = described | _of_requests(field, form)
             if not may_lack and not _omitted_by_default(kind, field, form):
@@ -173,8 +177,8 @@ def _any_of(schemas: list[Schema]) -> Schema:
     return {"anyOf": schemas}
 
 
-def _without_null(declared: Any) -> Any:
-    return Union[tuple(argument for argument in get_args(declared) if argument is not NoneType)]  # noqa: UP007
+def _without(kind: type, declared: Any) -> Any:
+    return Union[tuple(argument for argument in get_args(declared) if argument is not kind)]  # noqa: UP007
 
 
 def _has_nullable(declared: Any) -> bool:

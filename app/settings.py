@@ -69,6 +69,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     statement_seconds: Annotated[
         float, Meta(gt=0, le=3600, description="Time one statement may take in the database.")
     ] = 30.0
+    watchers_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="Watches served at once, in each process; more get 503.")
+    ] = 1000
+    watch_heartbeat_seconds: Annotated[
+        float, Meta(gt=0, le=3600, description="Time after which a watch without events gets a sign of life.")
+    ] = 15.0
     shutdown_grace_seconds: Annotated[
         int, Meta(ge=1, le=3600, description="Time that running requests have to finish after SIGTERM.")
     ] = 15

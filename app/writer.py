@@ -65,6 +65,8 @@ class Writer:
         self._stopping = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._task: asyncio.Task[None] | None = None
+        self.committed: Callable[[], None] = lambda: None
+        """Called on the writer's thread when events were committed."""
 
     async def start(self) -> None:
         """Begin to take writes, on the running loop."""
@@ -142,6 +144,8 @@ class Writer:
             _log.warning("database lost during a write", error=str(lost), writes=len(writes))
             answers = self._settle(batch)
         metrics.committed(batch.events if batch else [], len(writes))
+        if batch and batch.events:
+            self.committed()
         return answers
 
     def _settle(self, batch: Batch | None) -> Sequence[Answer]:

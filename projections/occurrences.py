@@ -37,7 +37,7 @@ class Actor(msgspec.Struct, frozen=True):
 
     id: str
     on_behalf_of: str | None
-    email: str | None | UnsetType = UNSET
+    email: str | UnsetType | None = UNSET
     groups: tuple[str, ...] | UnsetType = UNSET
 
     @classmethod
@@ -90,8 +90,9 @@ def resource_of(event: Event) -> Resource:
 
 def touched(event: Any) -> tuple[int, ...]:
     """The versions that an event added, changed or removed."""
-    versions: tuple[int, ...] = event.versions if isinstance(event, _OF_MANY) else (event.version,)
-    return versions
+    if "versions" in event.__struct_fields__:
+        return tuple(event.versions)
+    return (event.version,)
 
 
 def adds_version(event: Event) -> bool:
@@ -100,7 +101,6 @@ def adds_version(event: Event) -> bool:
 
 
 _KINDS: Final[tuple[type[Event], ...]] = (*get_args(DeploymentEvent), *get_args(DeploymentConfigEvent))
-_OF_MANY: Final = tuple(kind for kind in _KINDS if "versions" in kind.__struct_fields__)
 # Who adds a version gives it an id.
 _ADDITIONS: Final = tuple(kind for kind in _KINDS if "id" in kind.__struct_fields__)
-_EVENTS_AT: Final = statements("log.sql")["events_at"]
+_EVENTS_AT: Final = statements("history.sql", direction="ASC")["events_at"]

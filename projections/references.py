@@ -1,4 +1,4 @@
-"""A state of a deployment or config as people name it: a version, the latest one, either at a position or now."""
+"""A state of a deployment or config as people name it: a version or the latest one, now or earlier."""
 
 from __future__ import annotations
 
@@ -87,7 +87,5 @@ def members_of(body: str, *, auth_context: bool) -> dict[str, Any]:
     return members
 
 
-_STATEMENT: Final = {
-    resource: statements("references.sql", versions=table) for resource, table in TABLES.items()
-}
+_STATEMENT: Final = {resource: statements("states.sql", versions=table) for resource, table in TABLES.items()}
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

@@ -79,6 +79,11 @@ def events(
         yield from map(Stored._make, cursor)
 
 
+def event_at(connection: Connection[Any], position: int) -> Stored | None:
+    """The event at a position."""
+    return next(events(connection, Scope(), after=position - 1, until=position), None)
+
+
 def last_position(connection: Connection[Any], scope: Scope) -> int:
     """The position of the last event of a scope, 0 if there is none."""
     statement = sql.SQL("SELECT max(notification_id) FROM stored_events WHERE {}").format(_within(scope))
@@ -96,17 +101,19 @@ def decode(stored: Stored) -> Event:
         return kind.decoder.decode(stored.state)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         expected = f"the JSON of a {stored.kind}"
-        raise Deviation(stored.place, "event", expected=expected, found=f"what does not decode: {error}") from error
+        raise Deviation(
+            stored.place, "event", expected=expected, found=f"what does not decode: {error}"
+        ) from error
 
 
 def _within(scope: Scope) -> sql.Composable:
     if scope.stream is not None:
         return sql.SQL("originator_id = %(stream)s")
     if scope.workspace is not None:
-        # Everything that begins with `workspace/`, as a range of the primary key: `0` comes after the slash.
-        return sql.SQL("originator_id >= %(from)s AND originator_id < %(to)s")
+        # As the index of a workspace's events has it.
+        return sql.SQL("split_part(originator_id, '/', 1) = %(workspace)s")
     return sql.SQL("TRUE")
 
 
 def _operands(scope: Scope) -> dict[str, Any]:
-    return {"stream": scope.stream, "from": f"{scope.workspace}/", "to": f"{scope.workspace}0"}
+    return {"stream": scope.stream, "workspace": scope.workspace}

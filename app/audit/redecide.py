@@ -92,7 +92,8 @@ def _deployment(
             return deployment.roll_back(state, rollback, restorable, event.at)
         case DeploymentStatusChanged():
             report = ChangeDeploymentStatus(
-                **_given(recorded, "status", "status_message", "model_provider_id"), version=str(event.version)
+                **_given(recorded, "status", "status_message", "model_provider_id"),
+                version=str(event.version),
             )
             return deployment.change_status(state, report, event.at)
         case DeploymentDeletionRequested() | DeploymentPurged():
@@ -136,7 +137,7 @@ def _given(recorded: Recorded[Any], *fields: str) -> dict[str, Any]:
 
 
 def _only(versions: Sequence[int]) -> str | None:
-    """The one version that a removal named. If there was only one, it may have named none: that is the same."""
+    """The one version that a removal named; where there is only one, naming none would be the same."""
     return str(versions[0]) if len(versions) == 1 else None
 
 

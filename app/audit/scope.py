@@ -1,4 +1,4 @@
-"""What a command is about, and the points of the log it is asked for, as they are written on a command line."""
+"""What a command is about, and points of the log, as they are written on a command line."""
 
 from __future__ import annotations
 
@@ -65,6 +65,13 @@ class Moment(NamedTuple):
     time: datetime | None
 
 
+class VersionAt(NamedTuple):
+    """A state of a deployment or config: a version, or the latest one then, or the latest one now."""
+
+    version: int | None
+    moment: Moment | None
+
+
 def parse_scope(text: str) -> Scope:
     """`WORKSPACE`, `all`, or `WORKSPACE/deployments/NAME`."""
     parts = text.split("/")
@@ -98,8 +105,16 @@ def parse_moment(text: str) -> Moment:
         return Moment(text, None, time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC))
     except (ValueError, OverflowError):
         raise ValueError(
-            f"{text!r} is neither a position nor a time such as 2026-11-17T14:00 (UTC) or 2026-11-17T15:00+01:00"
+            f"{text!r} is neither a position nor a time such as 2026-11-17T14:00 (UTC) "
+            "or 2026-11-17T15:00+01:00"
         ) from None
+
+
+def parse_version_at(text: str) -> VersionAt:
+    """A version, `@` and a position, or a time."""
+    if _POSITION.fullmatch(text):
+        return VersionAt(int(text), None)
+    return VersionAt(None, parse_moment(text.removeprefix("@")))
 
 
 def scope_argument(_type: Any, tokens: Sequence[Token]) -> Scope:
@@ -115,3 +130,8 @@ def named_argument(_type: Any, tokens: Sequence[Token]) -> Named:
 def moment_argument(_type: Any, tokens: Sequence[Token]) -> Moment:
     """`parse_moment` as the command line calls it."""
     return parse_moment(tokens[0].value)
+
+
+def reference_argument(_type: Any, tokens: Sequence[Token]) -> VersionAt:
+    """`parse_version_at` as the command line calls it."""
+    return parse_version_at(tokens[0].value)

@@ -13,6 +13,8 @@ CREATE TABLE stored_events (
 );
 CREATE UNIQUE INDEX stored_events_notification_id_idx ON stored_events (notification_id);
 CREATE UNIQUE INDEX stored_events_recorded_at_idx ON stored_events (recorded_at);
+-- The history of a workspace: the first part of originator_id is its name.
+CREATE INDEX stored_events_workspace_idx ON stored_events (split_part(originator_id, '/', 1), notification_id);
 
 CREATE FUNCTION refuse_change_of_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

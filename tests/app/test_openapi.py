@@ -187,6 +187,7 @@ def test_life_cycle_is_as_described(described, document):
     send("POST", config, json=full)
     send("POST", config, json={"name": "plain", **CONFIG}, headers={"X-Change-Reason": "because"})
     send("POST", f"{config}/plain", json=CONFIG)
+    send("POST", config, json={"name": "unused", **CONFIG})
     once = {"Idempotency-Key": "once", **service}
     send("POST", deployment, json={"name": "d", "config": "plain", "config_version": 1}, headers=once)
     again = send("POST", deployment, json={"name": "d", "config": "plain", "config_version": 1}, headers=once)
@@ -207,10 +208,23 @@ def test_life_cycle_is_as_described(described, document):
         deployment,
         params={"all_versions": "true", "sort": "-name", "filter[status][$in]": "READY,ERROR"},
     )
+    dry = {"dry_run": "true"}
+    send("POST", config, params=dry, json={"name": "fresh", **CONFIG})
+    send("POST", f"{config}/full", params=dry, json=CONFIG)
+    send("DELETE", f"{config}/unused", params=dry)
+    send("DELETE", f"{config}/unused/versions/1", params=dry)
+    send("POST", deployment, params=dry, json={"name": "fresh", "config": "plain"}, headers=service)
+    send("POST", f"{deployment}/d", params=dry, json={"config": "plain"})
+    send("POST", f"{deployment}/d/status", params=dry, json={"status": "ERROR"})
+    send("POST", f"{deployment}/d/rollback", params=dry, json={"version": 1})
+    send("DELETE", f"{deployment}/d", params=dry)
+    send("DELETE", f"{deployment}/d/versions/1", params=dry)
+    send("POST", f"{deployment}/d/rollback", json={"version": 1})
     send("DELETE", f"{deployment}/d/versions/1")
     send("POST", f"{deployment}/d/status", params={"version": 1}, json={"status": "DELETED"})
     send("DELETE", f"{deployment}/d/versions/1")
     send("DELETE", f"{deployment}/d")
+    send("POST", f"{deployment}/d/status", params={"version": 2}, json={"status": "DELETED"})
     send("POST", f"{deployment}/d/status", json={"status": "DELETED"})
     send("DELETE", f"{deployment}/d")
     send("DELETE", f"{config}/plain/versions/2")
@@ -218,6 +232,7 @@ def test_life_cycle_is_as_described(described, document):
     for path in ("/health/live", "/health/ready", "/metrics", "/schema", "/schema/openapi.json"):
         send("GET", path)
     send("GET", "/schema/assets/page.js")
+    assert "retry: 1000" == described.begin(f"{BASE}/watch?after=0")
 
     succeeding = {
         (operation["operationId"], int(status))
@@ -244,9 +259,10 @@ def test_errors_are_as_described(described):
         ),
         described.send("POST", f"{deployment}/d", json={"config": "c"}, headers={"If-Match": "bare"}),
         described.send("GET", "/schema/assets/none.js"),
+        described.send("DELETE", f"{deployment}/d", params={"dry_run": "perhaps"}),
     ]
 
-    assert [400, 400, 404, 422, 422, 400, 404] == [answer.status_code for answer in answers]
+    assert [400, 400, 404, 422, 422, 400, 404, 422] == [answer.status_code for answer in answers]
 
 
 def test_page_needs_nobody_else(service_url):

@@ -32,6 +32,7 @@ CONTENT = {
 BODIES = {
     "create_deployment": ("POST", DEPLOYMENTS, {"name": "fresh", "config": "used"}),
     "update_deployment": ("POST", f"{DEPLOYMENTS}/d", {"config": "used"}),
+    "roll_back_deployment": ("POST", f"{DEPLOYMENTS}/d/rollback", {"version": 1}),
     "update_deployment_status": ("POST", f"{DEPLOYMENTS}/d/status", {"status": "READY"}),
     "delete_deployment": ("DELETE", f"{DEPLOYMENTS}/d", None),
     "delete_deployment_version": ("DELETE", f"{DEPLOYMENTS}/d/versions/1", None),
@@ -85,6 +86,7 @@ def scenarios():
             None,
         ),
         ("list_deployment_configs", errors.WorkspaceNotFound, "GET", f"{nowhere}/deployment-configs", None),
+        ("watch", errors.WorkspaceNotFound, "GET", f"{nowhere}/watch", None),
         ("list_deployment_configs", BadFilter, "GET", f"{CONFIGS}?filter=", None),
         ("create_deployment_config", errors.ConfigExists, "POST", CONFIGS, config),
         ("create_deployment_config", errors.InvalidName, "POST", CONFIGS, {**config, "name": "X"}),
@@ -124,6 +126,15 @@ def scenarios():
     for refusal, body in CONTENT.items():
         yield "create_deployment_config", refusal, "POST", CONFIGS, {"name": "x", **body}
         yield "update_deployment_config", refusal, "POST", f"{CONFIGS}/used", body
+    for refusal, name, version in (
+        (errors.DeploymentNotFound, "none", None),
+        (errors.DeploymentVersionNotFound, "d", 9),
+        (errors.NothingToRollBackTo, "d", None),
+        (errors.AlreadyCurrent, "d", 1),
+        (errors.ReferencedConfigNotFound, "orphan", 1),
+    ):
+        path = f"{DEPLOYMENTS}/{name}/rollback"
+        yield "roll_back_deployment", refusal, "POST", path, {"version": version}
     status = "update_deployment_status", "POST"
     for operation, refusal, path in (
         (status, errors.InvalidVersion, f"{DEPLOYMENTS}/d/status?version=one"),
@@ -149,6 +160,11 @@ def described(service_url):
     for name in ("d", "leaving"):
         client.send("POST", DEPLOYMENTS, json={"name": name, "config": "used"})
     client.send("DELETE", f"{DEPLOYMENTS}/leaving")
+    client.send("POST", CONFIGS, json={"name": "brief", **NIM})
+    client.send("POST", DEPLOYMENTS, json={"name": "orphan", "config": "brief"})
+    client.send("POST", f"{DEPLOYMENTS}/orphan/status", json={"status": "DELETED"})
+    client.send("DELETE", f"{CONFIGS}/brief")
+    client.send("POST", f"{DEPLOYMENTS}/orphan", json={"config": "used"})
     yield client
     client.close()
 

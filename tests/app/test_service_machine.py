@@ -158,6 +158,46 @@ class ServiceMachine(RuleBasedStateMachine):
         else:
             self.added(name, answer, config, pinned, "PENDING")
 
+    @rule(
+        name=DEPLOYMENTS,
+        version=st.none() | VERSIONS,
+        match=st.sampled_from(["", "now", "stale"]),
+        dry_run=st.booleans(),
+    )
+    def roll_back(self, name, version, match, dry_run):
+        stored = self.deployments.get(name, {})
+        headers = {}
+        if match and stored:
+            headers["if-match"] = stored[max(stored)]["etag"] if match == "now" else '"0"'
+        path = f"/deployments/{name}/rollback"
+        foretold = self.post(f"{path}?dry_run=true", {"version": version}, **headers) if dry_run else None
+        answer = self.post(path, {"version": version}, **headers)
+
+        if foretold is not None:
+            assert foretold.status_code == answer.status_code
+        ready = [n for n in sorted(stored)[:-1] if any(pair[0] == "READY" for pair in stored[n]["pairs"])]
+        restored = version or max(ready, default=None)
+        if not stored:
+            assert 404 == answer.status_code
+        elif match == "stale":
+            assert 412 == answer.status_code
+        elif restored is None:
+            assert 409 == answer.status_code
+        elif restored not in stored:
+            assert 404 == answer.status_code
+        else:
+            self.restored(name, answer, stored[restored], stored[max(stored)])
+
+    def restored(self, name, answer, earlier, latest):
+        """The answer to a rollback to what is stored."""
+        config, version = earlier["config"], earlier["config_version"]
+        if (config, version) == (latest["config"], latest["config_version"]):
+            assert 409 == answer.status_code
+        elif self.resolve(config, version) is None:
+            assert 400 == answer.status_code
+        else:
+            self.added(name, answer, config, version, "PENDING")
+
     @rule(name=DEPLOYMENTS, count=st.integers(2, 8))
     def update_together(self, name, count):
         stored = self.deployments.get(name)

@@ -9,15 +9,24 @@ from jsonschema import Draft202012Validator, FormatChecker
 from litestar import Litestar
 from litestar.di import Provide
 
-from app import deployment_configs, deployments, docs, operations
+from app import comparison, deployment_configs, deployments, docs, history, operations, watch
 
 FORMATS = FormatChecker(["date-time"])
 
 
 def application(*more):
     """The service's routes, and more, without what they work with."""
-    needs = {name: Provide(lambda: None, sync_to_thread=False) for name in ("ledger", "health")}
-    routes = [deployments.ROUTES, deployment_configs.ROUTES, *operations.ROUTES, *docs.ROUTES, *more]
+    needs = {name: Provide(lambda: None, sync_to_thread=False) for name in ("ledger", "health", "watching")}
+    routes = [
+        deployments.ROUTES,
+        deployment_configs.ROUTES,
+        history.ROUTES,
+        comparison.ROUTES,
+        *operations.ROUTES,
+        *docs.ROUTES,
+        watch.ROUTES,
+        *more,
+    ]
     return Litestar(routes, dependencies=needs, openapi_config=None)
 
 
@@ -58,13 +67,23 @@ class Described:
         self._check_body(description, answer)
         return answer
 
+    def begin(self, path):
+        """The beginning of an answer that has no end, which is as described."""
+        with self._client.stream("GET", path) as answer:
+            operation = self.operation("GET", path)
+            self.seen.add((operation["operationId"], answer.status_code))
+            description = operation["responses"][str(answer.status_code)]
+            self._check_headers(description, answer.headers)
+            assert list(description["content"]) == [answer.headers["content-type"].split(";")[0]]
+            return next(answer.iter_lines())
+
     def operation(self, method, path):
         """What the document says of a request."""
         [item] = [item for pattern, item in self._paths.items() if pattern.fullmatch(urlsplit(path).path)]
         return item[method.lower()]
 
     def _check_headers(self, description, headers):
-        own = {"content-type", "content-length", "server", "date", "connection"}
+        own = {"content-type", "content-length", "server", "date", "connection", "transfer-encoding"}
         page_only = {"cache-control", "content-security-policy", "referrer-policy", "x-content-type-options"}
         described = {name.lower(): header for name, header in description["headers"].items()}
         undescribed = set(headers) - own - page_only - set(described)

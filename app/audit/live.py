@@ -1,0 +1,68 @@
+"""What was live at a position: deployment versions, who made them, and who last changed them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg import Connection
+
+from app.audit.log import SLICE_ROWS
+from domain.principal import ANONYMOUS, Principal
+from projections.occurrences import Actor, Occurrence
+from projections.sql import statements
+
+
+class Live(msgspec.Struct, frozen=True):
+    """A version that held; its status holds since `changed`."""
+
+    workspace: str
+    name: str
+    version: int
+    config: str
+    config_version: int
+    status: str
+    status_message: str
+    made: Occurrence
+    changed: Occurrence
+
+
+def live(
+    connection: Connection[Any], position: int, *, workspace: str | None, all_versions: bool
+) -> Iterator[Live]:
+    """The latest version of every deployment at a position, or all versions; of all workspaces for None."""
+    where = {"position": position, "workspace": workspace, "all_versions": all_versions}
+    with connection.cursor("live", binary=True) as cursor:
+        cursor.itersize = SLICE_ROWS
+        cursor.execute(_STATEMENT["live"], where)
+        for row in cursor:
+            where, name, version, config, config_version, status, message = row[:7]
+            yield Live(
+                where,
+                name,
+                version,
+                config,
+                config_version,
+                status,
+                message,
+                made=_occurrence(*row[7:11]),
+                changed=_occurrence(*row[11:]),
+            )
+
+
+class _Signed(msgspec.Struct, frozen=True):
+    """What of an event says by whom it was, and why."""
+
+    by: Principal = ANONYMOUS
+    reason: str | None = None
+
+
+def _occurrence(position: int, kind: str, at: datetime, state: bytes) -> Occurrence:
+    signed = _signed(state)
+    return Occurrence(position, at, kind, Actor.of(signed.by, auth_context=True), signed.reason)
+
+
+_STATEMENT = statements("audit.sql", package="app.audit")
+_signed = msgspec.json.Decoder(_Signed).decode

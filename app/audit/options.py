@@ -1,0 +1,130 @@
+"""What audit commands have in common: options, exit codes, and how their failures are told."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Final, ParamSpec
+
+import msgspec
+from cyclopts import Parameter, validators
+
+from app.audit.database import OutsideTheLog
+from app.audit.export import ExportRefused
+from app.audit.scope import (
+    Moment,
+    Named,
+    Scope,
+    VersionAt,
+    moment_argument,
+    named_argument,
+    reference_argument,
+    scope_argument,
+)
+from app.settings import Resolved, describe, resolve
+from domain.errors import Refusal
+
+DONE: Final = 0
+FAILED: Final = 1
+WRONG_USE: Final = 2
+NOTHING_FOUND: Final = 3
+INTERRUPTED: Final = 130
+
+AT_LEAST_0: Final = validators.Number(gte=0, lt=2**63)
+AT_LEAST_1: Final = validators.Number(gte=1, lt=2**63)
+
+P = ParamSpec("P")
+
+ScopeArgument = Annotated[Scope, Parameter(converter=scope_argument, n_tokens=1, accepts_keys=False)]
+NamedArgument = Annotated[Named, Parameter(converter=named_argument, n_tokens=1, accepts_keys=False)]
+MomentArgument = Annotated[Moment, Parameter(converter=moment_argument, n_tokens=1, accepts_keys=False)]
+ReferenceArgument = Annotated[
+    VersionAt, Parameter(converter=reference_argument, n_tokens=1, accepts_keys=False)
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DatabaseOptions:
+    """Where the database is."""
+
+    database_url: Annotated[str | None, Parameter(help=describe("database_url"))] = None
+    data_dir: Annotated[
+        str | None, Parameter(help=f"{describe('data_dir')} A server that runs there is used as it is.")
+    ] = None
+    settings: Annotated[Path | None, Parameter(help="TOML file with settings.")] = None
+
+    def resolved(self) -> Resolved:
+        """All settings, of which audits need those of the database."""
+        given = {"database_url": self.database_url, "data_dir": self.data_dir}
+        return resolve(given, os.environ, self.settings)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options(DatabaseOptions):
+    """Where the database is, and for whom the output is."""
+
+    json: Annotated[
+        bool,
+        Parameter(name="--json", negative="", help="Print JSON for programs, lists as one object a line."),
+    ] = False
+
+
+class NothingFound(Exception):
+    """What was asked for is not there; the text says what."""
+
+
+class Interrupted(Exception):
+    """The command was interrupted; the text says how far it had come."""
+
+
+CODES: Final[dict[type[Exception], int]] = {
+    NothingFound: NOTHING_FOUND,
+    Refusal: NOTHING_FOUND,  # what the questions are refused for is that something is not there
+    OutsideTheLog: WRONG_USE,
+    ExportRefused: FAILED,
+    Interrupted: INTERRUPTED,
+}
+
+
+def told(command: Callable[P, int]) -> Callable[P, int]:
+    """The command, with its failures as a line on stderr and an exit code."""
+
+    @wraps(command)
+    def run(*arguments: P.args, **options: P.kwargs) -> int:
+        try:
+            return command(*arguments, **options)
+        except tuple(CODES) as failure:
+            note(f"deployment-ledger audit: {failure}")
+            return next(code for kind, code in CODES.items() if isinstance(failure, kind))
+        except KeyboardInterrupt:
+            note("deployment-ledger audit: interrupted")
+            return INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read the output has left. What is still buffered must not be tried again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
+
+    return run
+
+
+def print_json(data: Any) -> None:
+    """Print one line of JSON."""
+    sys.stdout.write(f"{msgspec.json.encode(data).decode()}\n")
+
+
+def print_all(items: Iterable[Any]) -> int:
+    """Print a line of JSON for each; the number of them."""
+    count = 0
+    for item in items:
+        print_json(item)
+        count += 1
+    return count
+
+
+def note(text: str) -> None:
+    """Tell people something that is not output."""
+    sys.stderr.write(f"{text}\n")

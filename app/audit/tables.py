@@ -1,0 +1,146 @@
+"""Tables and sentences for people, in colour where the output is a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from domain.changes import FieldChange
+from projections.blame import leaves
+from projections.effects import VersionChange
+from projections.occurrences import Actor
+
+ROWS_PER_TABLE: Final = 1_000
+"""Rows whose columns are aligned with one another; more come under a header of their own."""
+
+VALUE_LENGTH_MAX: Final = 60
+CHANGES_MAX: Final = 12
+_PIPED_WIDTH: Final = 100_000
+
+STYLE_OF_STATUS: Final[Mapping[str, str]] = {
+    "READY": "green",
+    "CREATED": "cyan",
+    "PENDING": "yellow",
+    "ERROR": "bold red",
+    "LOST": "bold red",
+    "DELETING": "magenta",
+    "DELETED": "dim",
+    "UNKNOWN": "dim",
+}
+UNREMARKABLE: Final = frozenset(
+    ("id", "name", "workspace", "created_at", "updated_at", "entity_version", "auth_context")
+)
+"""Members that differ between any two versions, or are in the other columns."""
+
+
+def console() -> Console:
+    """Where tables go. Outside a terminal no line is folded."""
+    output = Console(highlight=False, markup=False, emoji=False)
+    if not output.is_terminal:
+        output.width = _PIPED_WIDTH
+    return output
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    *,
+    aside: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> int:
+    """Print rows as they come, each part `aside` of what else is in the terminal; the number of them."""
+    output = console()
+    count = 0
+    for part in _parts(rows):
+        rule = box.SIMPLE_HEAD if output.is_terminal else None
+        table = Table(*columns, box=rule, pad_edge=False, show_edge=False, header_style="bold")
+        for row in part:
+            table.add_row(*(cell if isinstance(cell, Text) else plain(cell) for cell in row))
+        with aside():
+            output.print(table)
+        count += len(part)
+    return count
+
+
+def print_line(text: Text | str) -> None:
+    """Print one line; a long one is folded by the terminal alone."""
+    console().print(text if isinstance(text, Text) else plain(text), soft_wrap=True)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Text of users, that can neither style nor command a terminal: control characters are spelled out."""
+    return Text("".join(c if c.isprintable() or c == " " else ascii(c)[1:-1] for c in text), style=style)
+
+
+def status(name: str) -> Text:
+    """A status in its colour."""
+    return Text(name, style=STYLE_OF_STATUS.get(name, ""))
+
+
+def time(at: datetime) -> str:
+    """A time to the second, UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def who(actor: Actor) -> Text:
+    """Who did something."""
+    if not actor.id:
+        return Text("anonymous", style="dim")
+    return plain(actor.id if actor.on_behalf_of is None else f"{actor.id} for {actor.on_behalf_of}")
+
+
+def effects(versions: Sequence[VersionChange]) -> Text:
+    """What an event did to versions, one field a line, without what it does to any version."""
+    lines = []
+    for version in versions:
+        of = Text(f"v{version.version} ", style="dim") if len(versions) > 1 else Text()
+        lines += [of + _change(change) for change in version.changes if _is_remarkable(change)]
+    if len(lines) > CHANGES_MAX:
+        lines[CHANGES_MAX:] = [Text(f"… and {len(lines) - CHANGES_MAX} more", style="dim")]
+    return Text("\n").join(lines)
+
+
+def change_rows(changes: Sequence[FieldChange]) -> Iterator[tuple[Text, Text, Text]]:
+    """Changed fields as rows: the field, its old value, its new one."""
+    for change in changes:
+        yield plain(change.field.removeprefix("/"), "cyan"), value(change.old), value(change.new)
+
+
+def value(of: Any) -> Text:
+    """A JSON value, shortened."""
+    if of is UNSET:
+        return Text("-", style="dim")
+    text = of if isinstance(of, str) and of else msgspec.json.encode(of).decode()
+    return plain(text if len(text) <= VALUE_LENGTH_MAX else f"{text[: VALUE_LENGTH_MAX - 1]}…")
+
+
+def _is_remarkable(change: FieldChange) -> bool:
+    """Whether it is worth a line: what a removal took away is not, and what begins as nothing."""
+    member = change.field.split("/")[1]
+    begins_as_nothing = change.old is UNSET and (change.new is None or change.new in ([], {}))
+    return member not in UNREMARKABLE and change.new is not UNSET and not begins_as_nothing
+
+
+def _change(change: FieldChange) -> Text:
+    field = change.field.removeprefix("/")
+    if change.old is not UNSET:
+        return plain(f"{field} ", "cyan") + value(change.old) + Text(" → ", style="dim") + value(change.new)
+    if not isinstance(change.new, dict):
+        return plain(f"{field} ", "cyan") + value(change.new)
+    inner = ((path, leaf) for path, leaf in leaves(change.new, field) if leaf is not None and leaf != [])
+    return Text("\n").join(plain(f"{path} ", "cyan") + value(leaf) for path, leaf in inner)
+
+
+def _parts(rows: Iterable[Sequence[str | Text]]) -> Iterator[list[Sequence[str | Text]]]:
+    remaining = iter(rows)
+    while part := list(islice(remaining, ROWS_PER_TABLE)):
+        yield part
