@@ -46,6 +46,8 @@ STATUS: Final[dict[type[Refusal], int]] = {
     errors.DeploymentIsDeleting: 409,
     errors.NothingToRollBackTo: 409,
     errors.AlreadyCurrent: 409,
+    errors.NoEarlierConfigVersion: 409,
+    errors.ConfigAlreadyCurrent: 409,
     errors.ReferencedConfigNotFound: 400,
     errors.ConfigNotFound: 404,
     errors.ConfigVersionNotFound: 404,

@@ -26,7 +26,12 @@ from domain.deployment import (
     RollBackDeployment,
     UpdateDeployment,
 )
-from domain.deployment_config import CreateDeploymentConfig, DeleteDeploymentConfig, UpdateDeploymentConfig
+from domain.deployment_config import (
+    CreateDeploymentConfig,
+    DeleteDeploymentConfig,
+    RollBackDeploymentConfig,
+    UpdateDeploymentConfig,
+)
 from domain.errors import IdempotencyKeyReused, Refusal
 from domain.names import version_number
 from domain.stream import Event, Recorded
@@ -151,6 +156,11 @@ class Batch:
                 updated = deployment_config.update(stream.state, command, at)
                 return self._version_answer(
                     DEPLOYMENT_CONFIGS, stream, command, updated, updated.version, 201
+                )
+            case RollBackDeploymentConfig():
+                restored = deployment_config.roll_back(stream.state, command, at)
+                return self._version_answer(
+                    DEPLOYMENT_CONFIGS, stream, command, restored, restored.version, 201
                 )
             case DeleteDeploymentConfig():
                 users = referrers(self._cursor, command.workspace, command.name)

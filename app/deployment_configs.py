@@ -9,7 +9,16 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from app.documented import Page, documented
-from app.ledger import AnyRequest, Ledger, PageQuery, PointQuery, circumstances, found_response, new_id
+from app.ledger import (
+    AnyRequest,
+    Ledger,
+    PageQuery,
+    PointQuery,
+    Rollback,
+    circumstances,
+    found_response,
+    new_id,
+)
 from domain.deployment_config import (
     CreateDeploymentConfig,
     DeleteDeploymentConfig,
@@ -17,9 +26,11 @@ from domain.deployment_config import (
     Engine,
     ExecutorConfig,
     ModelSpec,
+    RollBackDeploymentConfig,
     UpdateDeploymentConfig,
 )
 from domain.errors import (
+    ConfigAlreadyCurrent,
     ConfigExists,
     ConfigInUse,
     ConfigNotFound,
@@ -31,6 +42,7 @@ from domain.errors import (
     InvalidEntityReference,
     InvalidName,
     InvalidVersion,
+    NoEarlierConfigVersion,
     PluginDisabled,
     TwoRevisions,
     WorkspaceCannotExist,
@@ -162,6 +174,30 @@ async def update_deployment_config(
     return await ledger.write(request, command)
 
 
+@post(
+    "/{name:str}/rollback",
+    **documented(
+        {201: DeploymentConfigVersion},
+        "write",
+        body=Rollback,
+        refuses=(ConfigNotFound, ConfigVersionNotFound, NoEarlierConfigVersion, ConfigAlreadyCurrent),
+    ),
+)
+async def roll_back_deployment_config(
+    request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Ledger]
+) -> ASGIResponse:
+    """Add a version with what an earlier one says; deployments refer to the versions they did before."""
+    body = await ledger.body(request, Rollback)
+    command = RollBackDeploymentConfig(
+        workspace=workspace,
+        name=name,
+        id=new_id("deployment-configs"),
+        version=body.version,
+        **circumstances(request),
+    )
+    return await ledger.write(request, command)
+
+
 @delete(
     "/{name:str}", status_code=200, **documented({204: None}, "write", refuses=(ConfigInUse, ConfigNotFound))
 )
@@ -234,6 +270,7 @@ ROUTES = Router(
         create_deployment_config,
         get_deployment_config,
         update_deployment_config,
+        roll_back_deployment_config,
         delete_deployment_config,
         list_deployment_config_versions,
         get_deployment_config_version,

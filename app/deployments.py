@@ -16,6 +16,7 @@ from app.ledger import (
     DeploymentPageQuery,
     Ledger,
     PointQuery,
+    Rollback,
     circumstances,
     found_response,
     new_id,
@@ -63,12 +64,6 @@ class DeploymentUpdate(msgspec.Struct, frozen=True):
 
     config: Text255
     config_version: int | None = None
-
-
-class Rollback(msgspec.Struct, frozen=True):
-    """The body that rolls back: the version to restore, or null for the newest earlier one that was READY."""
-
-    version: int | None = None
 
 
 class StatusReport(msgspec.Struct, frozen=True):

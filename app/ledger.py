@@ -79,6 +79,12 @@ class PointQuery(msgspec.Struct, frozen=True):
     as_of: str | None = None
 
 
+class Rollback(msgspec.Struct, frozen=True):
+    """The body that rolls back: the version to restore; null takes the newest earlier one that was READY."""
+
+    version: int | None = None
+
+
 class Ledger:
     """The service behind the routes of one process."""
 

@@ -20,6 +20,7 @@ from domain.deployment_config import (
     CreateDeploymentConfig,
     DeleteDeploymentConfig,
     DeploymentConfigVersion,
+    RollBackDeploymentConfig,
     UpdateDeploymentConfig,
 )
 from domain.names import stream_id, version_number
@@ -35,10 +36,12 @@ Name = tuple[str, str]
 DeploymentCommand = (
     CreateDeployment | UpdateDeployment | RollBackDeployment | ChangeDeploymentStatus | DeleteDeployment
 )
-ConfigCommand = CreateDeploymentConfig | UpdateDeploymentConfig | DeleteDeploymentConfig
+ConfigCommand = (
+    CreateDeploymentConfig | UpdateDeploymentConfig | RollBackDeploymentConfig | DeleteDeploymentConfig
+)
 AnyCommand = DeploymentCommand | ConfigCommand
 Removal = DeleteDeployment | DeleteDeploymentConfig
-Alone = RollBackDeployment | Removal
+Alone = RollBackDeployment | RollBackDeploymentConfig | Removal
 """Commands that need a batch of their own: what they look at is not known by name beforehand."""
 
 
@@ -73,6 +76,8 @@ class Streams:
                 self._load_for_removal(removal)
             case RollBackDeployment() as rollback:
                 self._load_for_rollback(rollback)
+            case RollBackDeploymentConfig() as rollback_of_config:
+                self._load_for_config_rollback(rollback_of_config)
             case _:
                 self._load(commands)
 
@@ -127,6 +132,16 @@ class Streams:
             self.restorable = Restorable(version, config_is_stored=pinned is not None)
         else:
             self.restorable = Restorable(version)
+
+    def _load_for_config_rollback(self, command: RollBackDeploymentConfig) -> None:
+        workspace, name = command.workspace, command.name
+        self.configs = self._streams(DEPLOYMENT_CONFIGS, [Key(workspace, name, command.version)])
+        latest = self.configs[workspace, name].state.latest
+        if command.version is None and latest is not None:
+            # What a removal of the latest version concerns is that version and the one before it.
+            self.configs[workspace, name] = self._for_removal(
+                DEPLOYMENT_CONFIGS, Key(workspace, name, latest)
+            )
 
     def _streams(self, table: VersionsTable[S], keys: Sequence[Key]) -> dict[Name, Stream[S]]:
         if not keys:

@@ -1,7 +1,7 @@
 """What differs between two states, field by field.
 
-A field is named by its JSON Pointer (RFC 6901), such as `/config_version` or `/executor_config/gpu`: objects are
-compared member by member, everything else, lists too, as a whole.
+A field is named by its JSON Pointer (RFC 6901), such as `/config_version` or `/executor_config/gpu`: objects
+are compared member by member, everything else, lists too, as a whole.
 """
 
 from __future__ import annotations

@@ -102,13 +102,23 @@ class DeploymentConfigUpdated(
     """A further version was added."""
 
 
+class DeploymentConfigRolledBack(
+    _ConfigVersionAdded, frozen=True, kw_only=True, tag="deployment-config.rolled-back"
+):
+    """A further version was added that has what an earlier one, `restored_version`, has."""
+
+    restored_version: int
+
+
 class DeploymentConfigDeleted(Event, frozen=True, kw_only=True, tag="deployment-config.deleted"):
     """Versions were removed: readers do not find them any more, the log still knows them."""
 
     versions: tuple[int, ...]
 
 
-DeploymentConfigEvent = DeploymentConfigCreated | DeploymentConfigUpdated | DeploymentConfigDeleted
+DeploymentConfigEvent = (
+    DeploymentConfigCreated | DeploymentConfigUpdated | DeploymentConfigRolledBack | DeploymentConfigDeleted
+)
 State = StreamState[DeploymentConfigVersion]
 
 
@@ -135,6 +145,13 @@ class UpdateDeploymentConfig(Command, frozen=True, kw_only=True):
     model_entity_id: str | None
 
 
+class RollBackDeploymentConfig(Command, frozen=True, kw_only=True):
+    """Add a version with what an earlier one has: the one named, or else the one before the latest."""
+
+    id: str
+    version: int | None
+
+
 class DeleteDeploymentConfig(Command, frozen=True, kw_only=True):
     """Remove all versions, or the one that `version` (a literal, see `names.version_number`) names."""
 
@@ -154,7 +171,7 @@ def changes(
     """The versions an event touches, as they are after it; None where it removes one."""
     event = recorded.event
     match event:
-        case DeploymentConfigCreated() | DeploymentConfigUpdated():
+        case DeploymentConfigCreated() | DeploymentConfigUpdated() | DeploymentConfigRolledBack():
             return {event.version: Snapshot(_added(recorded, event), recorded.position)}
         case DeploymentConfigDeleted(versions=versions):
             return dict.fromkeys(version for version in versions if version in snapshots)
@@ -214,6 +231,38 @@ def update(state: State, command: UpdateDeploymentConfig, at: datetime) -> Deplo
     )
 
 
+def roll_back(state: State, command: RollBackDeploymentConfig, at: datetime) -> DeploymentConfigRolledBack:
+    """Decide on a further version with what an earlier one has; `state` holds that one too, if stored."""
+    if state.latest is None:
+        raise errors.ConfigNotFound(command.workspace, command.name)
+    latest = state.snapshots[state.latest]
+    require_match(command, latest)
+    restored = command.version
+    if restored is None:
+        restored = max((number for number in state.snapshots if number < state.latest), default=None)
+    if restored is None:
+        raise errors.NoEarlierConfigVersion(command.workspace, command.name, state.latest)
+    if restored not in state.snapshots:
+        raise errors.ConfigVersionNotFound(command.workspace, command.name, str(restored))
+    content = state.snapshots[restored].state
+    if _content(content) == _content(latest.state):
+        raise errors.ConfigAlreadyCurrent(command.workspace, command.name, restored)
+    return DeploymentConfigRolledBack(
+        at=at,
+        by=command.by,
+        reason=command.reason,
+        version=state.last_version + 1,
+        id=command.id,
+        project=latest.state.project,
+        description=content.description,
+        engine=content.engine,
+        model_spec=content.model_spec,
+        executor_config=content.executor_config,
+        model_entity_id=content.model_entity_id,
+        restored_version=restored,
+    )
+
+
 def delete(
     state: State, command: DeleteDeploymentConfig, referrers: Sequence[Referrer], at: datetime
 ) -> DeploymentConfigDeleted:
@@ -238,8 +287,22 @@ def delete(
 _GENERIC_NEEDS: Final = ("image_name", "health_check_path")
 
 
+def _content(version: DeploymentConfigVersion) -> bytes:
+    """What a version says, as JSON: free-form numbers of different kinds are different."""
+    return msgspec.json.encode(
+        (
+            version.description,
+            version.engine,
+            version.model_spec,
+            version.executor_config,
+            version.model_entity_id,
+        )
+    )
+
+
 def _added(
-    recorded: Recorded[DeploymentConfigEvent], event: DeploymentConfigCreated | DeploymentConfigUpdated
+    recorded: Recorded[DeploymentConfigEvent],
+    event: DeploymentConfigCreated | DeploymentConfigUpdated | DeploymentConfigRolledBack,
 ) -> DeploymentConfigVersion:
     return DeploymentConfigVersion(
         id=event.id,

@@ -69,6 +69,25 @@ class AlreadyCurrent(Refusal):
         )
 
 
+class NoEarlierConfigVersion(Refusal):
+    """A rollback of a config names no version, and none before the latest is stored."""
+
+    def __init__(self, workspace: str, name: str, latest: int) -> None:
+        super().__init__(
+            f"Deployment config '{workspace}/{name}' has no version before version {latest} to restore."
+        )
+
+
+class ConfigAlreadyCurrent(Refusal):
+    """A rollback of a config would restore what its latest version says already."""
+
+    def __init__(self, workspace: str, name: str, restored: int) -> None:
+        super().__init__(
+            f"Deployment config '{workspace}/{name}' already says what version {restored} does. "
+            "Name another version to restore."
+        )
+
+
 class ReferencedConfigNotFound(Refusal):
     """The config, or the version of it, that a deployment refers to is not stored in its workspace."""
 

@@ -208,6 +208,7 @@ def test_life_cycle_is_as_described(described, document):
         deployment,
         params={"all_versions": "true", "sort": "-name", "filter[status][$in]": "READY,ERROR"},
     )
+    ask_about_the_past(send, f"{deployment}/d", f"{config}/plain")
     dry = {"dry_run": "true"}
     send("POST", config, params=dry, json={"name": "fresh", **CONFIG})
     send("POST", f"{config}/full", params=dry, json=CONFIG)
@@ -229,9 +230,15 @@ def test_life_cycle_is_as_described(described, document):
     send("DELETE", f"{deployment}/d")
     send("DELETE", f"{config}/plain/versions/2")
     send("DELETE", f"{config}/plain")
-    for path in ("/health/live", "/health/ready", "/metrics", "/schema", "/schema/openapi.json"):
-        send("GET", path)
-    send("GET", "/schema/assets/page.js")
+    for path in (
+        "health/live",
+        "health/ready",
+        "metrics",
+        "schema",
+        "schema/openapi.json",
+        "schema/assets/page.js",
+    ):
+        send("GET", f"/{path}")
     assert "retry: 1000" == described.begin(f"{BASE}/watch?after=0")
 
     succeeding = {
@@ -244,6 +251,15 @@ def test_life_cycle_is_as_described(described, document):
     }
     assert "true" == again.headers["idempotency-replayed"]
     assert set() == succeeding - described.seen
+
+
+def ask_about_the_past(send, *paths):
+    """Questions to histories, as one who sees who wrote versions and as one who does not."""
+    for reader in ({}, {"X-NMP-Principal-Id": "ann"}):
+        send("GET", f"{BASE}/history", headers=reader, params={"limit": 3, "order": "oldest"})
+        for path in paths:
+            for question in ("history", "blame", "diff?from=1"):
+                send("GET", f"{path}/{question}", headers=reader)
 
 
 def test_errors_are_as_described(described):

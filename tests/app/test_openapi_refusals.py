@@ -135,6 +135,17 @@ def scenarios():
     ):
         path = f"{DEPLOYMENTS}/{name}/rollback"
         yield "roll_back_deployment", refusal, "POST", path, {"version": version}
+    yield "get_workspace_history", errors.WorkspaceNotFound, "GET", f"{nowhere}/history", None
+    for kind, root, absent, lacking in (
+        ("deployment", DEPLOYMENTS, errors.DeploymentNotFound, errors.DeploymentVersionNotFound),
+        ("deployment_config", CONFIGS, errors.ConfigNotFound, errors.ConfigVersionNotFound),
+    ):
+        yield f"get_{kind}_history", absent, "GET", f"{root}/none/history", None
+        yield f"get_{kind}_blame", absent, "GET", f"{root}/none/blame", None
+        yield f"get_{kind}_blame", lacking, "GET", f"{root}/none/blame?version=1", None
+        yield f"get_{kind}_blame", errors.InvalidVersion, "GET", f"{root}/none/blame?version=one", None
+        yield f"get_{kind}_diff", absent, "GET", f"{root}/none/diff?from=@0", None
+        yield f"get_{kind}_diff", lacking, "GET", f"{root}/none/diff?from=1", None
     status = "update_deployment_status", "POST"
     for operation, refusal, path in (
         (status, errors.InvalidVersion, f"{DEPLOYMENTS}/d/status?version=one"),
