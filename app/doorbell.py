@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final, LiteralString
 
 import structlog
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, Error
 
 PAUSE_SECONDS: Final = 0.01
 """Between two rings to other processes: commits in quick succession share one."""
@@ -66,7 +66,7 @@ class Doorbell:
                     async for notification in connection.notifies():
                         if notification.pid != self._own_pid:
                             self._heard()
-            except OperationalError as lost:
+            except Error as lost:
                 _log.warning("the connection that listens was lost", error=str(lost))
             await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -82,7 +82,7 @@ class Doorbell:
                         self._to_tell.clear()
                         await connection.execute(_NOTIFY)
                         await asyncio.sleep(PAUSE_SECONDS)
-            except OperationalError as lost:
+            except Error as lost:
                 _log.warning("the connection that rings was lost", error=str(lost))
             await asyncio.sleep(RECONNECT_SECONDS)
 

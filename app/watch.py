@@ -14,11 +14,12 @@ from litestar.types import Receive, Scope, Send
 from typing_extensions import override
 
 from app.as_of import position_of
-from app.broadcaster import Broadcaster, Watcher
+from app.broadcaster import Broadcaster
 from app.documented import documented
 from app.headers import MalformedHeader
 from app.ledger import VARY, AnyRequest, Ledger, caller, query_of
 from app.reader import Reader
+from app.watcher import Watcher
 from domain.errors import WorkspaceNotFound
 from domain.names import ALL_WORKSPACES, Resource, is_workspace
 from projections.following import Wanted
@@ -126,10 +127,10 @@ async def watch(
     """Follow the events of a workspace, or of all if it is `-`: each once, in order, as they happen.
 
     The answer has no end. It is in the format of Server-Sent Events: `id` is the event's position, `event`
-    its kind, and `data` a JSON object with `position`, `at`, `kind`, `workspace`, `resource`, `name`, `actor`,
-    `reason` and `versions`, a list of `version` and `body`: the object as it is after the event, null if it
-    was removed. Comments are signs of life. Whoever is cut off goes on with `Last-Event-ID`, however much
-    later; position 0 is before the first event.
+    its kind, and `data` a JSON object with `position`, `at`, `kind`, `workspace`, `resource`, `name`,
+    `actor`, `reason` and `versions`, a list of `version` and `body`: the object as it is after the event,
+    null if it was removed. Comments are signs of life. Whoever is cut off goes on with `Last-Event-ID`,
+    however much later; position 0 is before the first event.
     """
     query = query_of(request, WatchQuery)
     if workspace != ALL_WORKSPACES and not is_workspace(workspace):

@@ -18,7 +18,7 @@ from projections.questions import Ask, Question
 from projections.sql import statements
 
 PAGE_EVENTS_MAX: Final = 256
-PAGE_BYTES_MAX: Final = 256 * 1024
+PAGE_BYTES_MAX: Final = 512 * 1024
 """Roughly how much a page holds, of events and of bodies each; a single event may be larger."""
 
 SPAN_MAX: Final = 10_000

@@ -1,4 +1,5 @@
--- Statements on the log of events; {direction} is ASC or DESC. Ranges begin after `low` and end with `high`.
+-- Statements on the log of events; {direction} is ASC or DESC. Ranges begin after `low` and end with `high`. That an
+-- actor's id occurs in an event at all is found out first: that takes a fraction of what decoding takes.
 
 -- :stream_version
 -- How many events a stream had at a position: by bisection, since its versions are dense from 1.
@@ -27,8 +28,9 @@ SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_i
         WHERE s.originator_id = r.stream AND s.originator_version > r.low AND s.originator_version <= r.high
           AND (%(kind)s::text IS NULL OR s.topic = %(kind)s)
           AND (%(actor)s::text IS NULL
-               OR %(actor)s IN (convert_from(s.state, 'UTF8')::json -> 'by' ->> 'id',
-                                convert_from(s.state, 'UTF8')::json -> 'by' ->> 'on_behalf_of'))
+               OR position(convert_to(%(actor)s, 'UTF8') IN s.state) > 0
+                  AND %(actor)s IN (coalesce(convert_from(s.state, 'UTF8')::json -> 'by' ->> 'id', ''),
+                                    convert_from(s.state, 'UTF8')::json -> 'by' ->> 'on_behalf_of'))
         ORDER BY s.originator_version {direction}
         LIMIT %(limit)s
        ) e
@@ -45,8 +47,9 @@ SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_i
    AND (%(resource)s::text IS NULL OR split_part(e.originator_id, '/', 2) = %(resource)s)
    AND (%(kind)s::text IS NULL OR e.topic = %(kind)s)
    AND (%(actor)s::text IS NULL
-        OR %(actor)s IN (convert_from(e.state, 'UTF8')::json -> 'by' ->> 'id',
-                         convert_from(e.state, 'UTF8')::json -> 'by' ->> 'on_behalf_of'))
+        OR position(convert_to(%(actor)s, 'UTF8') IN e.state) > 0
+           AND %(actor)s IN (coalesce(convert_from(e.state, 'UTF8')::json -> 'by' ->> 'id', ''),
+                             convert_from(e.state, 'UTF8')::json -> 'by' ->> 'on_behalf_of'))
  ORDER BY split_part(e.originator_id, '/', 1) {direction}, e.notification_id {direction}
  LIMIT %(limit)s;
 
@@ -59,8 +62,9 @@ SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_i
    AND (%(name)s::text IS NULL OR split_part(e.originator_id, '/', 3) = %(name)s)
    AND (%(kind)s::text IS NULL OR e.topic = %(kind)s)
    AND (%(actor)s::text IS NULL
-        OR %(actor)s IN (convert_from(e.state, 'UTF8')::json -> 'by' ->> 'id',
-                         convert_from(e.state, 'UTF8')::json -> 'by' ->> 'on_behalf_of'))
+        OR position(convert_to(%(actor)s, 'UTF8') IN e.state) > 0
+           AND %(actor)s IN (coalesce(convert_from(e.state, 'UTF8')::json -> 'by' ->> 'id', ''),
+                             convert_from(e.state, 'UTF8')::json -> 'by' ->> 'on_behalf_of'))
  ORDER BY e.notification_id {direction}
  LIMIT %(limit)s;
 

@@ -1,8 +1,10 @@
 """The command line `deployment-ledger audit`: questions to the log, and proof that it adds up."""
 
+import gc
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 
@@ -28,6 +30,7 @@ from app.audit.options import (
     NothingFound,
     Options,
     ScopeArgument,
+    WrongUse,
     note,
     print_all,
     print_json,
@@ -170,7 +173,7 @@ def export(
     ```
     """
     if resume and output is None:
-        raise exports.ExportRefused("--resume needs the file: --output FILE --resume")
+        raise WrongUse("--resume needs the file: --output FILE --resume")
     with snapshot(options.resolved()) as connection, ExitStack() as stack:
         last = last_position(connection, EVERYTHING)
         target: BinaryIO = sys.stdout.buffer
@@ -210,7 +213,7 @@ def _live_row(item: Live) -> tuple[str | Text, ...]:
 
 
 def _replayed(connection: Connection[Any], scope: Scope, last: int) -> Summary:
-    with ProgressBar("replaying", last) as bar, stored_rows(connection, scope) as rows:
+    with _uncollected(), ProgressBar("replaying", last) as bar, stored_rows(connection, scope) as rows:
         run = Replay(rows, only=scope.stream, whole=scope == EVERYTHING)
         try:
             for stored in events(connection, scope, streams=streams_beside(connection, scope)):
@@ -221,6 +224,16 @@ def _replayed(connection: Connection[Any], scope: Scope, last: int) -> Summary:
             raise Interrupted(
                 f"interrupted after position {bar.position}: no deviation up to there"
             ) from None
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without searches for cyclic garbage: a replay makes none, and they would visit all that it holds."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _explained(connection: Connection[Any], deviation: Deviation) -> Deviation:

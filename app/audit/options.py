@@ -77,6 +77,10 @@ class NothingFound(Exception):
     """What was asked for is not there; the text says what."""
 
 
+class WrongUse(Exception):
+    """The command line contradicts itself; the text says how."""
+
+
 class Interrupted(Exception):
     """The command was interrupted; the text says how far it had come."""
 
@@ -84,6 +88,7 @@ class Interrupted(Exception):
 CODES: Final[dict[type[Exception], int]] = {
     NothingFound: NOTHING_FOUND,
     Refusal: NOTHING_FOUND,  # what the questions are refused for is that something is not there
+    WrongUse: WRONG_USE,
     OutsideTheLog: WRONG_USE,
     ExportRefused: FAILED,
     Interrupted: INTERRUPTED,

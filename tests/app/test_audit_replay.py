@@ -127,7 +127,7 @@ FAULTS = {
     "an event that says nothing new": (
         [
             "UPDATE stored_events SET state = replace(replace(convert_from(state, 'UTF8'), 'DELETED', 'DELETING'), "
-            "'\"status_message\":\"\"', '\"status_message\":\"Deployment deletion requested\"')::bytea WHERE notification_id = 11"
+            '\'"status_message":""\', \'"status_message":"Deployment deletion requested"\')::bytea WHERE notification_id = 11'
         ],
         "status",
         11,
@@ -136,7 +136,7 @@ FAULTS = {
     ),
     "time that goes back": (
         [
-            "UPDATE stored_events SET state = regexp_replace(convert_from(state, 'UTF8'), '\"at\":\"[^\"]*\"', '\"at\":\"2020-01-01T00:00:00Z\"')::bytea, "
+            'UPDATE stored_events SET state = regexp_replace(convert_from(state, \'UTF8\'), \'"at":"[^"]*"\', \'"at":"2020-01-01T00:00:00Z"\')::bytea, '
             "recorded_at = '2020-01-01T00:00:00Z' WHERE notification_id = 6"
         ],
         "time",

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from app import broadcaster as broadcasting
+from app import window as windows
 from app.batch import Batch, Write
 from app.broadcaster import Broadcaster
 from app.doorbell import Doorbell
@@ -67,7 +68,7 @@ async def positions(watcher, count):
 
 def test_who_falls_behind_the_window_misses_nothing(database_url, log, monkeypatch):
     """Who is slower than the window finds the rest in the log, and is back in the window after that."""
-    monkeypatch.setattr(broadcasting, "WINDOW_EVENTS_MAX", 4)
+    monkeypatch.setattr(windows, "WINDOW_EVENTS_MAX", 4)
     monkeypatch.setattr(broadcasting, "POLL_SECONDS", 0.02)
 
     async def run():
@@ -80,8 +81,8 @@ def test_who_falls_behind_the_window_misses_nothing(database_url, log, monkeypat
                 for n in range(10):
                     await asyncio.to_thread(append, log, update(), update())
                     assert [2 * n + 3, 2 * n + 4] == await positions(quick, 2)
-                assert broadcaster.in_window(18)
-                assert not broadcaster.in_window(17)
+                assert broadcaster.window.covers(18)
+                assert not broadcaster.window.covers(17)
                 assert list(range(3, 23)) == await positions(slow, 20)
                 await asyncio.to_thread(append, log, update())
                 assert [23] == await positions(slow, 1) == await positions(quick, 1)
@@ -91,7 +92,7 @@ def test_who_falls_behind_the_window_misses_nothing(database_url, log, monkeypat
 
 def test_window_is_bounded_by_size(database_url, log, monkeypatch):
     """An event that is larger than the window is read from the log by each who wants it."""
-    monkeypatch.setattr(broadcasting, "WINDOW_BYTES_MAX", 100)
+    monkeypatch.setattr(windows, "WINDOW_BYTES_MAX", 100)
     monkeypatch.setattr(broadcasting, "POLL_SECONDS", 0.02)
 
     async def run():
@@ -100,7 +101,7 @@ def test_window_is_bounded_by_size(database_url, log, monkeypatch):
                 assert await watcher.next(0.2) == b""
                 await asyncio.to_thread(append, log, update(), update())
                 assert [3, 4] == await positions(watcher, 2)
-                assert not broadcaster.in_window(3)
+                assert not broadcaster.window.covers(3)
 
     asyncio.run(run())
 
@@ -115,7 +116,7 @@ def test_nobody_follows_for_nobody(database_url, log, monkeypatch):
             for _ in range(3):
                 with broadcaster.watcher(0, EVERYTHING, auth_context=True) as watcher:
                     assert [1, 2] == await positions(watcher, 2)
-                await eventually(lambda: broadcaster.position is None)
+                await eventually(lambda: broadcaster.window.position is None)
                 assert [] == [t for t in asyncio.all_tasks() if "Broadcaster" in t.get_coro().__qualname__]
 
     asyncio.run(run())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.batch import Batch, Write
 from app.event_log import EventLog
-from domain.deployment_config import DeleteDeploymentConfig, ExecutorConfig
+from domain.deployment_config import DeleteDeploymentConfig, ExecutorConfig, RollBackDeploymentConfig
 from domain.errors import Refusal
 from domain.principal import ANONYMOUS, Principal
 from projections.blame import blame, leaves
@@ -72,6 +72,13 @@ def commands(draw):
     configs = st.one_of(
         st.builds(create_config, name=names, executor_config=executor),
         st.builds(update_config, name=names, executor_config=executor),
+        st.builds(
+            RollBackDeploymentConfig,
+            workspace=st.just(""),
+            name=names,
+            id=st.just("c-9"),
+            version=st.sampled_from([None, 1]),
+        ),
         st.builds(DeleteDeploymentConfig, workspace=st.just(""), name=names, version=VERSIONS),
     )
     return msgspec.structs.replace(draw(st.one_of(deployments, configs)), **draw(CIRCUMSTANCES))
@@ -206,7 +213,7 @@ def test_pages_are_the_stream(log, connection, sequence, limit, newest_first, da
             resource=st.sampled_from([None, "deployments", "deployment-configs"]),
             name=st.sampled_from([None, "llama", "c1", "c2", "unknown"]),
             kind=st.sampled_from([None, "deployment.updated", "deployment-config.created"]),
-            actor=st.sampled_from([None, "ann", "bot"]),
+            actor=st.sampled_from([None, "", "ann", "bot"]),
         )
     )
     first = past.events[0].position

@@ -1,5 +1,6 @@
 """Clients that watch: one that reads along, and one that never reads."""
 
+import itertools
 import json
 import socket
 import threading
@@ -9,7 +10,11 @@ from http.client import HTTPConnection, HTTPException
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
+import httpx
+
 WAIT_SECONDS_MAX = 30
+CONFIG = {"engine": "nim", "model_spec": {}, "executor_config": {"gpu": 1}}
+RUN = itertools.count()
 
 
 class Event(NamedTuple):
@@ -98,3 +103,42 @@ def never_reading(url, **query):
     client.connect((address.hostname, address.port))
     client.sendall(f"GET {path(query=query)} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
     return client
+
+
+class Writer:
+    """Writes in a workspace of its own; `answers` are the bodies, by the positions that made them."""
+
+    def __init__(self, url):
+        self.workspace = f"watch-{next(RUN)}"
+        self.client = httpx.Client(base_url=f"{url}/apis/models/v2/workspaces/{self.workspace}", timeout=30)
+        self.answers = {}
+        self.post("deployment-configs", name="c", **CONFIG)
+
+    def post(self, path, **body):
+        answer = self.client.post(path, json=body)
+        assert answer.status_code in {200, 201}, answer.text
+        position = int(answer.headers["etag"].strip('"-r'))
+        self.answers[position] = answer.json()
+        return position
+
+    def write(self, count, name="d"):
+        """A deployment, updates of it and reports; the last event's position."""
+        position = self.post("deployments", name=name, config="c")
+        for n in range(count - 1):
+            if n % 3:
+                position = self.post(f"deployments/{name}/status", status="READY", status_message=f"{n}")
+            else:
+                position = self.post(f"deployments/{name}", config="c")
+        return position
+
+
+def stored(database, workspace):
+    """Positions and kinds of a workspace's events, as the log has them."""
+    return database.execute(
+        "SELECT notification_id, topic FROM stored_events WHERE originator_id LIKE %s ORDER BY 1",
+        (f"{workspace}/%",),
+    ).fetchall()
+
+
+def seen(watching):
+    return [(event.position, event.kind) for event in watching.events]
