@@ -27,8 +27,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 REQUEST_ID_CHARACTERS_MAX: Final = 128
 _QUIET: Final = ("/health/", "/metrics")
 
-# To OPTIONS the framework would name the methods of one handler of the path only; to a method that no route has
-# it answers 405 with all of them, which is what clients of the contract expect.
+# To OPTIONS the framework would name the methods of one handler of the path only; to a method that no route
+# has it answers 405 with all of them, which is what clients of the contract expect.
 _OF_NO_ROUTE: Final = "TRACE"
 
 _log = structlog.get_logger()

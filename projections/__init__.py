@@ -13,14 +13,15 @@ Promises.
   folding a stream again gives the same rows.
 - Disposable: everything here can be dropped and written again from the log.
 
-Time travel. A read as of position p wants the rows with `valid_from <= p < valid_until`, and of a list of latest
-versions `p < latest_until`. One version: the last row of its key that begins by p, one step on the primary key.
-A name's latest version: the last of its rows that became the latest by p, one step on the `was_latest` index,
-however long the stream is. A list: the `held` index has the versions of a workspace in the order of their creation
-with the ends of their rows, so that count and page are found without touching rows that do not hold at p, and
-only the page's bodies are read. Nothing is folded. A time is turned into the position of the last event by then.
+Time travel. A read as of position p wants the rows with `valid_from <= p < valid_until`, and of a list of
+latest versions `p < latest_until`. One version: the last row of its key that begins by p, one step on the
+primary key. A name's latest version: the last of its rows that became the latest by p, one step on the
+`was_latest` index, however long the stream is. A list: the `held` index has the versions of a workspace in
+the order of their creation with the ends of their rows, so that count and page are found without touching
+rows that do not hold at p, and only the page's bodies are read. Nothing is folded. A time is turned into
+the position of the last event by then.
 
 `timeline` makes rows of events, `versions` loads and writes them, `lists`, `criteria` and `sorting` ask for
-pages of them. Statements live in `.sql` files; only lists assemble theirs, from columns that the code
-names.
+pages of them; `history`, `blame` and `comparison` answer what changed, when and by whom. Statements live in
+`.sql` files; only lists assemble theirs, from columns that the code names.
 """

@@ -28,6 +28,8 @@ READS = [
 
 
 class Workspace:
+    """A workspace of a test's own, and what its reads answer."""
+
     def __init__(self, url):
         name = f"time-{next(RUN)}"
         self.http = httpx.Client(base_url=f"{url}/apis/models/v2/workspaces/{name}")

@@ -212,6 +212,10 @@ def test_life_cycle_is_as_described(described, document):
     dry = {"dry_run": "true"}
     send("POST", config, params=dry, json={"name": "fresh", **CONFIG})
     send("POST", f"{config}/full", params=dry, json=CONFIG)
+    changed = {**CONFIG, "description": "changed"}
+    send("POST", f"{config}/unused", json=changed)
+    send("POST", f"{config}/unused/rollback", params=dry, json={})
+    send("POST", f"{config}/unused/rollback", json={})
     send("DELETE", f"{config}/unused", params=dry)
     send("DELETE", f"{config}/unused/versions/1", params=dry)
     send("POST", deployment, params=dry, json={"name": "fresh", "config": "plain"}, headers=service)

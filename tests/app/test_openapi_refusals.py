@@ -38,6 +38,7 @@ BODIES = {
     "delete_deployment_version": ("DELETE", f"{DEPLOYMENTS}/d/versions/1", None),
     "create_deployment_config": ("POST", CONFIGS, {"name": "fresh", **NIM}),
     "update_deployment_config": ("POST", f"{CONFIGS}/used", NIM),
+    "roll_back_deployment_config": ("POST", f"{CONFIGS}/free/rollback", {"version": 1}),
     "delete_deployment_config": ("DELETE", f"{CONFIGS}/free", None),
     "delete_deployment_config_version": ("DELETE", f"{CONFIGS}/free/versions/1", None),
 }
@@ -135,6 +136,14 @@ def scenarios():
     ):
         path = f"{DEPLOYMENTS}/{name}/rollback"
         yield "roll_back_deployment", refusal, "POST", path, {"version": version}
+    for refusal, name, version in (
+        (errors.ConfigNotFound, "none", None),
+        (errors.ConfigVersionNotFound, "used", 9),
+        (errors.NoEarlierConfigVersion, "used", None),
+        (errors.ConfigAlreadyCurrent, "used", 1),
+    ):
+        path = f"{CONFIGS}/{name}/rollback"
+        yield "roll_back_deployment_config", refusal, "POST", path, {"version": version}
     yield "get_workspace_history", errors.WorkspaceNotFound, "GET", f"{nowhere}/history", None
     for kind, root, absent, lacking in (
         ("deployment", DEPLOYMENTS, errors.DeploymentNotFound, errors.DeploymentVersionNotFound),

@@ -22,7 +22,7 @@ def test_workspaces_within_the_rule(text):
 @pytest.mark.parametrize(
     ("literal", "number"),
     [("1", 1), ("120", 120), ("0", 0), ("-1", 0), ("+1", 0), ("01", 0), ("9" * 18, 10**18 - 1), ("9" * 19, 0)]
-    + [(text, None) for text in ("", "abc", "1.0", "1e0", " 1", "1_0", "null", "١")],  # noqa: RUF001
+    + [(text, None) for text in ("", "abc", "1.0", "1e0", " 1", "1_0", "null", "١")],
 )
 def test_version_literals(literal, number):
     """A literal names the version that is printed so; other integers none; the rest is no version."""
