@@ -31,8 +31,10 @@ from domain.deployment_config import (
     DeploymentConfigCreated,
     DeploymentConfigDeleted,
     DeploymentConfigEvent,
+    DeploymentConfigRolledBack,
     DeploymentConfigUpdated,
     Referrer,
+    RollBackDeploymentConfig,
     UpdateDeploymentConfig,
 )
 from domain.errors import Refusal
@@ -117,6 +119,9 @@ def _config(
         case DeploymentConfigUpdated():
             update = UpdateDeploymentConfig(**_given(recorded, *parts))
             return deployment_config.update(state, update, event.at)
+        case DeploymentConfigRolledBack(restored_version=restored):
+            rollback = RollBackDeploymentConfig(**_given(recorded, "id"), version=restored)
+            return deployment_config.roll_back(state, rollback, event.at)
         case DeploymentConfigDeleted():
             removal = DeleteDeploymentConfig(**_given(recorded), version=_only(event.versions))
             return deployment_config.delete(state, removal, referrers, event.at)
