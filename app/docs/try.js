@@ -3,6 +3,7 @@
 import { element } from "./dom.js";
 import { resolved, sample } from "./schema.js";
 
+const STREAM_MILLISECONDS = 3000;
 const BEGINNINGS = { workspace: "default", name: "llama", version: "1" };
 
 /** The form of an operation. */
@@ -74,11 +75,30 @@ async function outcome(request) {
       command,
       element("p", { class: `status ${kind}` }, `${response.status} ${response.statusText}`),
       element("pre", {}, headers),
-      element("pre", {}, pretty(await response.text())),
+      element("pre", {}, await bodyOf(response)),
     ];
   } catch (error) {
     return [command, element("p", { class: "status bad" }, `No answer: ${error.message}`)];
   }
+}
+
+async function bodyOf(response) {
+  const endless = response.headers.get("content-type")?.startsWith("text/event-stream");
+  return endless ? beginning(response.body.getReader()) : pretty(await response.text());
+}
+
+// What arrives in the first seconds of an answer that does not end.
+async function beginning(reader) {
+  const decoder = new TextDecoder();
+  const over = new Promise((resolve) => setTimeout(resolve, STREAM_MILLISECONDS, { done: true }));
+  let text = "";
+  for (;;) {
+    const { value, done } = await Promise.race([reader.read(), over]);
+    if (done) break;
+    text += decoder.decode(value, { stream: true });
+  }
+  await reader.cancel();
+  return `${text}\n(after ${STREAM_MILLISECONDS / 1000} seconds)`;
 }
 
 function curl({ url, method, headers, body }) {
