@@ -111,7 +111,7 @@ def who(
 ) -> int:
     """Show everything that a principal did, or that was done on behalf of it, newest first.
 
-    Exit code 3 if there is nothing.
+    The anonymous caller is `""`. Exit code 3 if there is nothing.
 
     ```
     deployment-ledger audit who alice@example.com
@@ -187,6 +187,7 @@ def blame(
         tables.print_table(
             ("field", "value", "version", "position", "time", "what", "by", "reason"),
             map(_blame_row, found.fields),
+            details=1,
         )
     return DONE
 
@@ -196,10 +197,12 @@ def _show_difference(found: Comparison) -> None:
     for sign, side in (("from", found.origin), ("to", found.to)):
         made, changed = side.created, side.changed
         tables.print_line(
-            Text(f"  {sign:5}version {side.version}, made {tables.time(made.at)} by ")
-            + tables.who(made.actor)
-            + tables.plain("" if made.reason is None else f": {made.reason}")
-            + Text(f"; as it was since {tables.time(changed.at)} (position {side.position})")
+            Text.assemble(
+                f"  {sign:5}version {side.version}, made {tables.time(made.at)} by ",
+                tables.who(made.actor),
+                tables.plain("" if made.reason is None else f": {made.reason}"),
+                f"; as it was since {tables.time(changed.at)} (position {side.position})",
+            )
         )
     tables.print_table(("field", "from", "to"), tables.change_rows(found.changes))
     if found.effective is not None:

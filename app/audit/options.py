@@ -23,7 +23,7 @@ from app.audit.scope import (
     reference_argument,
     scope_argument,
 )
-from app.settings import Resolved, describe, resolve
+from app.settings import DEFAULTS, Resolved, describe, resolve
 from domain.errors import Refusal
 
 DONE: Final = 0
@@ -37,11 +37,32 @@ AT_LEAST_1: Final = validators.Number(gte=1, lt=2**63)
 
 P = ParamSpec("P")
 
-ScopeArgument = Annotated[Scope, Parameter(converter=scope_argument, n_tokens=1, accepts_keys=False)]
-NamedArgument = Annotated[Named, Parameter(converter=named_argument, n_tokens=1, accepts_keys=False)]
-MomentArgument = Annotated[Moment, Parameter(converter=moment_argument, n_tokens=1, accepts_keys=False)]
+
+def _argument(converter: Callable[..., Any], text: str) -> Parameter:
+    return Parameter(converter=converter, n_tokens=1, accepts_keys=False, show_default=False, help=text)
+
+
+ScopeArgument = Annotated[
+    Scope,
+    _argument(
+        scope_argument,
+        "A workspace, or `WORKSPACE/deployments/NAME`, or `WORKSPACE/deployment-configs/NAME`; "
+        "nothing, or `all`, for everything.",
+    ),
+]
+NamedArgument = Annotated[
+    Named,
+    _argument(
+        named_argument,
+        "A deployment, as `NAME` in the workspace `default` or as `WORKSPACE/NAME`; "
+        "a config as `WORKSPACE/deployment-configs/NAME`.",
+    ),
+]
+MomentArgument = Annotated[
+    Moment, _argument(moment_argument, "A time such as `2026-11-17T14:00` (UTC), or a position of the log.")
+]
 ReferenceArgument = Annotated[
-    VersionAt, Parameter(converter=reference_argument, n_tokens=1, accepts_keys=False)
+    VersionAt, _argument(reference_argument, "A version, `@` and a position of the log, or a time.")
 ]
 
 
@@ -52,7 +73,10 @@ class DatabaseOptions:
 
     database_url: Annotated[str | None, Parameter(help=describe("database_url"))] = None
     data_dir: Annotated[
-        str | None, Parameter(help=f"{describe('data_dir')} A server that runs there is used as it is.")
+        str | None,
+        Parameter(
+            help=f"{describe('data_dir')} A server that runs there is used. [default: {DEFAULTS.data_dir}]"
+        ),
     ] = None
     settings: Annotated[Path | None, Parameter(help="TOML file with settings.")] = None
 

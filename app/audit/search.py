@@ -53,7 +53,7 @@ class Search:
             try:
                 if as_json:
                     return print_all(entries)
-                return tables.print_table(COLUMNS, map(_row, entries), aside=bar.aside)
+                return tables.print_table(COLUMNS, map(_row, entries), details=2, aside=bar.aside)
             except KeyboardInterrupt:
                 searched = f"{bar.position} of {self._span.high - self._span.low} positions"
                 raise Interrupted(f"interrupted: {searched} were searched") from None

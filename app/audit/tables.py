@@ -12,7 +12,8 @@ import msgspec
 from msgspec import UNSET
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.measure import Measurement
+from rich.table import Column, Table
 from rich.text import Text
 
 from domain.changes import FieldChange
@@ -55,18 +56,24 @@ def print_table(
     columns: Sequence[str],
     rows: Iterable[Sequence[str | Text]],
     *,
+    details: int = 0,
     aside: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> int:
-    """Print rows as they come, each part `aside` of what else is in the terminal; the number of them."""
+    """Print rows as they come, each part `aside` of what else is in the terminal; the number of them.
+
+    In a terminal that is too narrow, the last `details` columns are shown below each row.
+    """
     output = console()
     count = 0
     for part in _parts(rows):
-        rule = box.SIMPLE_HEAD if output.is_terminal else None
-        table = Table(*columns, box=rule, pad_edge=False, show_edge=False, header_style="bold")
-        for row in part:
-            table.add_row(*(cell if isinstance(cell, Text) else plain(cell) for cell in row))
+        cells = [[cell if isinstance(cell, Text) else plain(cell) for cell in row] for row in part]
+        table = _table(output, columns, cells)
         with aside():
-            output.print(table)
+            if details and _width(output, table) > output.width:
+                for line in _stacked(columns, cells, details):
+                    output.print(line, soft_wrap=True)
+            else:
+                output.print(table)
         count += len(part)
     return count
 
@@ -103,7 +110,7 @@ def effects(versions: Sequence[VersionChange]) -> Text:
     lines = []
     for version in versions:
         of = Text(f"v{version.version} ", style="dim") if len(versions) > 1 else Text()
-        lines += [of + _change(change) for change in version.changes if _is_remarkable(change)]
+        lines += [Text.assemble(of, _change(change)) for change in version.changes if _is_remarkable(change)]
     if len(lines) > CHANGES_MAX:
         lines[CHANGES_MAX:] = [Text(f"… and {len(lines) - CHANGES_MAX} more", style="dim")]
     return Text("\n").join(lines)
@@ -133,11 +140,42 @@ def _is_remarkable(change: FieldChange) -> bool:
 def _change(change: FieldChange) -> Text:
     field = change.field.removeprefix("/")
     if change.old is not UNSET:
-        return plain(f"{field} ", "cyan") + value(change.old) + Text(" → ", style="dim") + value(change.new)
-    if not isinstance(change.new, dict):
-        return plain(f"{field} ", "cyan") + value(change.new)
-    inner = ((path, leaf) for path, leaf in leaves(change.new, field) if leaf is not None and leaf != [])
-    return Text("\n").join(plain(f"{path} ", "cyan") + value(leaf) for path, leaf in inner)
+        return Text.assemble(plain(f"{field} ", "cyan"), value(change.old), (" → ", "dim"), value(change.new))
+    begun = leaves(change.new, field) if isinstance(change.new, dict) else [(field, change.new)]
+    told = ((path, leaf) for path, leaf in begun if leaf is not None and leaf not in ([], {}))
+    return Text("\n").join(Text.assemble(plain(f"{path} ", "cyan"), value(leaf)) for path, leaf in told)
+
+
+def _table(output: Console, columns: Sequence[str], cells: Iterable[Sequence[Text]]) -> Table:
+    rule = box.SIMPLE_HEAD if output.is_terminal else None
+    # What does not fit is folded: an ellipsis would keep from people what they ask for.
+    folded = [Column(column, overflow="fold") for column in columns]
+    table = Table(*folded, box=rule, pad_edge=False, show_edge=False, header_style="bold")
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def _width(output: Console, table: Table) -> int:
+    """How wide a table is if nothing is folded."""
+    return Measurement.get(output, output.options.update(max_width=_PIPED_WIDTH), table).maximum
+
+
+def _stacked(columns: Sequence[str], cells: Sequence[Sequence[Text]], details: int) -> Iterator[Text]:
+    """Rows as lines, with their details indented below them."""
+    titles = [Text(column, style="bold") for column in columns[:-details]]
+    widths = [
+        max(cell.cell_len for cell in column)
+        for column in zip(titles, *(row[:-details] for row in cells), strict=True)
+    ]
+    for row in ([*titles, Text()], *cells):
+        padded = (
+            Text.assemble(cell, " " * (width - cell.cell_len))
+            for cell, width in zip(row, widths, strict=False)
+        )
+        yield Text("  ").join(padded)
+        for cell in row[len(widths) :]:
+            yield from (Text.assemble("    ", line) for line in cell.split() if cell)
 
 
 def _parts(rows: Iterable[Sequence[str | Text]]) -> Iterator[list[Sequence[str | Text]]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 
 from app.audit.database import snapshot
+from app.audit.progress import ProgressBar
 from app.cli import run
 from app.embedded_postgres import EmbeddedPostgres
 from app.migrations import migrate
@@ -101,6 +103,7 @@ def test_what_is_not_there_is_exit_code_3(audit, arguments, complaint):
     assert complaint in audit.err
 
 
+@pytest.mark.both_servers
 def test_at_shows_what_was_live(audit):
     """The latest version of every deployment, also of one that is gone; who made it and why."""
     assert 0 == audit("at", 9, "--json")
@@ -227,6 +230,37 @@ def test_history_as_a_table(audit):
     assert "created_at" not in audit.out
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (
+            "100",
+            [
+                "deployment.rolled-back",
+                "    put back",
+                "    config_version 2 → 1",
+                "    status ERROR → PENDING",
+            ],
+        ),
+        ("250", ["deployment.rolled-back", "put back", "config_version 2 → 1"]),
+    ],
+)
+def test_a_terminal_gets_colour_and_what_fits(audit, monkeypatch, columns, expected):
+    """In a narrow one the long columns are lines below; nothing is cut off."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", columns)
+
+    assert 0 == audit("history", "default/deployments/llama", "--kind", "deployment.rolled-back")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", audit.out)
+    assert "\x1b[1mposition" in audit.out
+    assert all(text in plain for text in expected)
+    assert (columns == "100") == ("\n    put back\n" in plain)
+    assert 0 == audit("at", 9)
+
+    assert "\x1b[32mREADY" in audit.out
+
+
 def test_text_of_users_cannot_command_the_terminal(database_url, capsys):
     """Control characters are spelled out, and nothing is read as markup."""
     fill(database_url, [create_config(), update_config(reason="\x1b[2Jgone\r\n\u202e[bold]x[/bold]")])
@@ -323,12 +357,30 @@ def test_a_command_sees_one_state_of_the_log(database_url):
             connection.execute("UPDATE projection_position SET position = 0")
 
 
-CURSORS = """
+AT_WORK = """
     SELECT 1
       FROM pg_stat_activity
-     WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%stored_events%'
+     WHERE datname = current_database() AND state = 'idle in transaction'
+       AND (query LIKE 'FETCH%' OR query LIKE '%ORDER BY e.notification_id%')
 """
 """Whether a command is in the middle of the log."""
+
+
+def test_progress_is_shown_in_a_terminal_when_it_takes_long(monkeypatch, capsys):
+    """On stderr, so that output stays data; a command that streams to the terminal needs none."""
+    for shown, environment, streaming in ((True, "1", False), (False, "", False)):
+        monkeypatch.setattr("app.audit.progress.APPEARS_AFTER_SECONDS", 0.01)
+        monkeypatch.setenv("FORCE_COLOR", environment)
+        with ProgressBar("replaying", 5000, streaming=streaming) as bar:
+            bar.at(4000)
+            time.sleep(0.3)
+            with bar.aside():
+                print("data")
+
+        printed = capsys.readouterr()
+        assert "data\n" == printed.out
+        assert shown == ("replaying" in printed.err)
+        assert 4000 == bar.position
 
 
 @pytest.mark.parametrize(
@@ -350,9 +402,9 @@ def test_an_interrupted_command_says_how_far_it_came(database_url, tmp_path, com
         text=True,
     )
     with psycopg.connect(database_url, autocommit=True) as connection:
-        while connection.execute(CURSORS).fetchone() is None:
+        while process.poll() is None and connection.execute(AT_WORK).fetchone() is None:
             time.sleep(0.05)
-    time.sleep(0.3)
+    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
 

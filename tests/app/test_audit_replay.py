@@ -4,8 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.audit.commands import replay
 from app.audit.deviation import RULES
+from app.audit.options import Options
+from app.audit.scope import Scope
 from domain.deployment import RollBackDeployment
+from domain.deployment_config import ExecutorConfig, RollBackDeploymentConfig
 from tests.support.audit import EVENTS, STORY, Audit, fill
 from tests.support.builders import create, create_config, delete, delete_config, report, update, update_config
 
@@ -20,6 +24,7 @@ EDIT = "UPDATE stored_events SET state = replace(convert_from(state, 'UTF8'), '{
 HIDE = "UPDATE stored_events SET notification_id = notification_id + 1000, recorded_at = recorded_at + interval '1 h' WHERE notification_id > {}"
 
 
+@pytest.mark.both_servers
 def test_what_the_service_wrote_replays(audit):
     """Every event is checked, every row compared, in every scope."""
     assert 0 == audit("replay", "--json")
@@ -367,7 +372,18 @@ VERSIONS = st.none() | st.sampled_from(["1", "2", "3"])
 STATUSES = st.sampled_from(["READY", "ERROR", "DELETED", "DELETING", "LOST"])
 COMMANDS = st.one_of(
     st.builds(lambda name: create_config(name=name), CONFIGS),
-    st.builds(lambda name: update_config(name=name), CONFIGS),
+    st.builds(
+        lambda name, gpu: update_config(name=name, executor_config=ExecutorConfig(gpu=gpu)),
+        CONFIGS,
+        st.integers(0, 2),
+    ),
+    st.builds(
+        lambda name, version: RollBackDeploymentConfig(
+            workspace="default", name=name, id="r", version=version
+        ),
+        CONFIGS,
+        st.none() | st.integers(1, 3),
+    ),
     st.just(delete_config()),
     st.builds(delete_config, VERSIONS),
     st.builds(lambda name, config: create(name=name, config=config), NAMES, CONFIGS),
@@ -388,10 +404,6 @@ COMMANDS = st.one_of(
 @given(st.lists(COMMANDS, min_size=1, max_size=40))
 def test_whatever_is_written_replays(postgres_servers, commands):
     """Whole, and each deployment and config on its own: no sequence of commands makes a deviation."""
-    from app.audit.commands import replay
-    from app.audit.options import Options
-    from app.audit.scope import Scope
-
     with postgres_servers("18").new_database() as url:
         fill(url, [*STORY[:3], *commands])
         scopes = [Scope(), Scope("default"), Scope("default", "deployments", "llama")]
