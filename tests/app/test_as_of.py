@@ -76,7 +76,9 @@ def workspace(service_url):
 
 def head(database_url):
     with psycopg.connect(database_url) as connection:
-        found = connection.execute("SELECT max(notification_id), max(recorded_at) FROM stored_events").fetchone()
+        found = connection.execute(
+            "SELECT max(notification_id), max(recorded_at) FROM stored_events"
+        ).fetchone()
     return found[0] or 0, found[1]
 
 
@@ -112,11 +114,15 @@ def test_what_was_purged_is_there_again_while_it_lived(workspace, module_databas
     assert 404 == workspace.answer("deployments/a")[0]
     assert (200, created.content, created.headers["etag"]) == workspace.as_of("deployments/a", while_it_lived)
     assert 404 == workspace.as_of("deployments/a", before)[0]
-    assert 1 == workspace.http.get(f"deployments?as_of={while_it_lived}").json()["pagination"]["total_results"]
+    assert (
+        1 == workspace.http.get(f"deployments?as_of={while_it_lived}").json()["pagination"]["total_results"]
+    )
     assert 404 == workspace.as_of("deployments/a", 0)[0]
 
 
-@pytest.mark.parametrize("read", ["deployments", "deployments/a", "deployments/a/versions/1", "deployment-configs/c/versions"])
+@pytest.mark.parametrize(
+    "read", ["deployments", "deployments/a", "deployments/a/versions/1", "deployment-configs/c/versions"]
+)
 @pytest.mark.parametrize(
     ("moment", "kind"),
     [

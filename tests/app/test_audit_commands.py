@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 import pytest
@@ -400,6 +401,8 @@ def test_an_interrupted_command_says_how_far_it_came(database_url, tmp_path, com
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # A shell's background jobs, and so the tests in one, are started with the signal ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     with psycopg.connect(database_url, autocommit=True) as connection:
         while process.poll() is None and connection.execute(AT_WORK).fetchone() is None:
