@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
-from functools import partial
 
 import psycopg
 import pytest
@@ -391,7 +390,9 @@ def test_progress_is_shown_in_a_terminal_when_it_takes_long(monkeypatch, capsys)
 def test_an_interrupted_command_says_how_far_it_came(database_url, tmp_path, command, said):
     """Ctrl-C ends it with exit code 130."""
     fill(database_url, [create_config(name=f"c{n}", id=f"c-{n}") for n in range(500)])
-    slow = "import time, app.audit.log as log, app.audit.search as search; "
+    # A shell's background jobs, and so tests that run in one, are started with the signal ignored.
+    slow = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    slow += "import time, app.audit.log as log, app.audit.search as search; "
     slow += "search.POSITIONS_PER_READ = 5; answered = search.answered; "
     slow += "search.answered = lambda *a: (time.sleep(0.1), answered(*a))[1]; "
     slow += "make = log.Stored._make; log.Stored._make = lambda row: (time.sleep(0.02), make(row))[1]; "
@@ -401,8 +402,6 @@ def test_an_interrupted_command_says_how_far_it_came(database_url, tmp_path, com
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        # A shell's background jobs, and so the tests in one, are started with the signal ignored.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     with psycopg.connect(database_url, autocommit=True) as connection:
         while process.poll() is None and connection.execute(AT_WORK).fetchone() is None:
