@@ -117,8 +117,10 @@ def effects(versions: Sequence[VersionChange]) -> Text:
 
 
 def change_rows(changes: Sequence[FieldChange]) -> Iterator[tuple[Text, Text, Text]]:
-    """Changed fields as rows: the field, its old value, its new one."""
+    """Changed fields as rows, without those that always differ: the field, its old value, its new one."""
     for change in changes:
+        if _member(change) in UNREMARKABLE:
+            continue
         yield plain(change.field.removeprefix("/"), "cyan"), value(change.old), value(change.new)
 
 
@@ -132,9 +134,12 @@ def value(of: Any) -> Text:
 
 def _is_remarkable(change: FieldChange) -> bool:
     """Whether it is worth a line: what a removal took away is not, and what begins as nothing."""
-    member = change.field.split("/")[1]
     begins_as_nothing = change.old is UNSET and (change.new is None or change.new in ([], {}))
-    return member not in UNREMARKABLE and change.new is not UNSET and not begins_as_nothing
+    return _member(change) not in UNREMARKABLE and change.new is not UNSET and not begins_as_nothing
+
+
+def _member(change: FieldChange) -> str:
+    return change.field.split("/")[1]
 
 
 def _change(change: FieldChange) -> Text:
