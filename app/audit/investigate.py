@@ -138,9 +138,9 @@ def diff(
 ) -> int:
     """Show what differs between two states of a deployment or config, and in the configs it refers to.
 
-    A state is a version, `@` and a position, or a time; without AFTER, the latest version now. The table leaves
-    out fields that differ in any two versions; `--json` has them all, as a JSON Patch (RFC 6902) too. Exit
-    code 3 if one of the two never was.
+    A state is a version, `@` and a position, or a time; without AFTER, the latest version now. The table
+    leaves out fields that differ in any two versions; `--json` has them all, as a JSON Patch (RFC 6902)
+    too. Exit code 3 if one of the two never was.
 
     ```
     deployment-ledger audit diff production/llama 3 4
