@@ -254,7 +254,8 @@ async def get_deployment_models(
     if found is None:
         raise DeploymentNotFound(workspace, name)
     models = msgspec.json.encode(DeploymentModels(workspace, name)).decode()
-    return found_response(request, found._replace(body=models))
+    # What it says never changes, whatever happens to the deployment: so does not its ETag.
+    return found_response(request, found._replace(body=models, position=0))
 
 
 @get(
