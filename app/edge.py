@@ -6,6 +6,7 @@ answer has gone out writes one line of log and counts it.
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -25,6 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REQUEST_ID_CHARACTERS_MAX: Final = 128
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,%d}" % REQUEST_ID_CHARACTERS_MAX)
 _QUIET: Final = ("/health/", "/metrics")
 
 # To OPTIONS the framework would name the methods of one handler of the path only; to a method that no route
@@ -89,7 +91,7 @@ def _is_addressable(scope: Scope) -> bool:
 def _request_id(scope: Scope) -> bytes:
     """The caller's own id where it sent a usable one, so that both sides' logs can be joined."""
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and 0 < len(value) <= REQUEST_ID_CHARACTERS_MAX and value.isalnum():
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return bytes(value)
     return uuid.uuid4().hex.encode()
 

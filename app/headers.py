@@ -30,7 +30,7 @@ _ENTITY_TAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _ENTITY_TAGS: Final = re.compile(
     r'(?:[\t ,]*+(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+"[\t ]*+(?:,|\Z))+[\t ,]*+',
 )
-_OWN_TAG: Final = re.compile(r'"(0|[1-9][0-9]{0,18})(?:-r)?"')
+_OWN_TAG: Final = re.compile(r'"([1-9][0-9]{0,18})\.([1-9][0-9]{0,18})(?:-r)?"')
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _QUOTED: Final = re.compile(r'"((?:[\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
@@ -59,8 +59,9 @@ def read_principal(headers: Iterable[tuple[bytes, bytes]]) -> Principal:
 def read_precondition(value: str | None) -> Precondition | None:
     """What an `If-Match` header demands; MalformedHeader if it is neither `*` nor a list of entity tags.
 
-    Our tags are strong: `"<position>"` or, where something was left out for a reader, `"<position>-r"`.
-    Either stands for the state itself. Weak tags and tags of others are allowed but match nothing.
+    Our tags are strong: `"<position>.<version>"` or, where something was left out for a reader,
+    `"<position>.<version>-r"`. Either stands for the state itself. Weak tags and tags of others are allowed
+    but match nothing.
     """
     if value is None:
         return None
@@ -70,7 +71,7 @@ def read_precondition(value: str | None) -> Precondition | None:
         message = f"If-Match must be * or a list of entity tags in double quotes, not {value[:100]!r}"
         raise MalformedHeader(message)
     own = (_OWN_TAG.fullmatch(tag) for weak, tag in _ENTITY_TAG.findall(value) if not weak)
-    return Precondition(any=False, positions=frozenset(int(match[1]) for match in own if match))
+    return Precondition(any=False, states=frozenset((int(m[1]), int(m[2])) for m in own if m))
 
 
 def none_match(value: str | None, etag: str) -> bool:

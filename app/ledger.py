@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, TypedDict, TypeVar
 from urllib.parse import parse_qsl
@@ -227,10 +228,11 @@ def caller(request: AnyRequest) -> Principal:
 def circumstances(request: AnyRequest) -> Circumstances:
     """Who sends a command, why, and on which condition."""
     given = request.headers
+    conditions = given.getall("if-match", [])
     return {
         "by": caller(request),
         "reason": headers.read_reason(given.get("x-change-reason")),
-        "if_match": headers.read_precondition(given.get("if-match")),
+        "if_match": headers.read_precondition(", ".join(conditions) if conditions else None),
     }
 
 
@@ -239,7 +241,7 @@ def found_response(request: AnyRequest, found: Found) -> ASGIResponse:
     answer = Answer(200, found.body, found.position)
     if_none_match = request.headers.get("if-none-match")
     if if_none_match is not None:
-        etag = _etag(found.position, redacted=_is_redacted(request, found.body))
+        etag = _etag(found.position, found.body, redacted=_is_redacted(request, found.body))
         if not headers.none_match(if_none_match, etag):
             return ASGIResponse(status_code=304, headers={"etag": etag, "vary": VARY})
     return response(request, answer)
@@ -253,7 +255,7 @@ def response(request: AnyRequest, answer: Answer) -> ASGIResponse:
         redacted = _is_redacted(request, body)
         if redacted:
             body = answers.without_auth_context(body)
-        sent["etag"] = _etag(answer.position, redacted=redacted)
+        sent["etag"] = _etag(answer.position, body, redacted=redacted)
     if answer.replayed:
         sent["idempotency-replayed"] = "true"
     return ASGIResponse(
@@ -277,8 +279,14 @@ def _json(body: bytes) -> ASGIResponse:
     return ASGIResponse(body=body, headers={"vary": VARY}, media_type="application/json")
 
 
-def _etag(position: int, *, redacted: bool) -> str:
-    return f'"{position}-r"' if redacted else f'"{position}"'
+_VERSION: Final = re.compile(r'"entity_version":([0-9]+)')
+
+
+def _etag(position: int, body: str, *, redacted: bool) -> str:
+    """Position and version: one event, such as a deletion, can change several versions."""
+    version = _VERSION.search(body)  # no key before it holds text with quotes
+    tag = f"{position}.{version[1]}" if version else f"{position}"
+    return f'"{tag}-r"' if redacted else f'"{tag}"'
 
 
 def _is_redacted(request: AnyRequest, body: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Literal
+from contextlib import suppress
+from typing import Final, Literal
 
 import msgspec
 from litestar import get
@@ -17,6 +18,9 @@ from app import metrics
 from app.documented import documented
 from app.health import Health
 from app.ledger import Ledger
+from app.reader import Unreadable
+
+POSITION_SECONDS_MAX: Final = 1.0
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -54,7 +58,10 @@ async def metrics_of_all_workers(
 ) -> ASGIResponse:
     """Metrics of all worker processes in Prometheus' text format."""
     ledger.reader.observe_pool()
-    metrics.PROJECTION_POSITION.set(await health.projection_position())
+    # Metrics are wanted most when the database is away; then the position is the last one written here.
+    with suppress(Unreadable, TimeoutError):
+        async with asyncio.timeout(POSITION_SECONDS_MAX):
+            metrics.PROJECTION_POSITION.set(await health.projection_position())
     body = await asyncio.to_thread(_exposition)
     return ASGIResponse(body=body, media_type=CONTENT_TYPE_LATEST)
 

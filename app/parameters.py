@@ -69,7 +69,7 @@ REQUEST_HEADERS: Final[dict[str, Schema]] = {
     "RequestId": _header(
         "X-Request-Id",
         f"An id of the caller's own, for the logs of both sides: up to {REQUEST_ID_CHARACTERS_MAX} letters "
-        "and digits of ASCII. Anything else is replaced by a new id.",
+        "and digits of ASCII, `-` and `_`. Anything else is replaced by a new id.",
         _text(),
     ),
     "PrincipalId": _header(
@@ -95,7 +95,7 @@ RESPONSE_HEADERS: Final[dict[str, Schema]] = {
     "Vary": {"description": "Request headers that the answer depends on.", "schema": _text()},
     "ETag": {
         "description": "State of the object, for `If-Match` and `If-None-Match`.",
-        "schema": _text(r'^"[0-9]+(-r)?"$'),
+        "schema": _text(r'^"[0-9]+(\.[0-9]+)?(-r)?"$'),
     },
     "Idempotency-Replayed": {
         "description": "Sent if this is the first answer again, to a repeated `Idempotency-Key`.",

@@ -151,13 +151,20 @@ def _nests_too_deeply(raw: bytes) -> bool:
 def _parsed(raw: bytes) -> Any:
     content = raw.removeprefix(_BYTE_ORDER_MARK)
     try:
-        return json.loads(content.decode())
+        return json.loads(content.decode(), parse_int=_integer)
     except UnicodeDecodeError as error:
         _refuse_syntax(len(content[: error.start].decode()), f"Invalid UTF-8: {error.reason}")
     except json.JSONDecodeError as error:
         _refuse_syntax(error.pos, error.msg)
     except (ValueError, RecursionError) as error:
         raise UnreadableBody from error
+
+
+def _integer(literal: str) -> int:
+    """What is read back later counts the sign as a digit, so this must too."""
+    if len(literal) > INTEGER_DIGITS_MAX:
+        raise ValueError(literal[:20])
+    return int(literal)
 
 
 def _refuse_syntax(offset: int, reason: str) -> NoReturn:

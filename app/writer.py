@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -21,6 +21,7 @@ from app import metrics
 from app.answers import Answer
 from app.batch import Batch, Write
 from app.event_log import LOST, EventLog
+from domain.stream import Recorded
 
 SETTLE_SECONDS_MAX: Final = 5.0
 """How long to find out whether a commit whose answer was lost took place."""
@@ -126,7 +127,10 @@ class Writer:
         await asyncio.wait([work])
         fault = work.exception()
         if fault is None:
-            _deliver(taken, work.result())
+            answers, events = work.result()
+            _deliver(taken, answers)
+            # On the loop and not here: whatever goes wrong with it, a committed batch never runs again.
+            asyncio.get_running_loop().call_soon(self._tell, events, len(taken))
         elif len(taken) == 1 or isinstance(fault, Unavailable):
             _fail(taken, fault)
         else:
@@ -134,7 +138,12 @@ class Writer:
             await self._commit(taken[:middle])
             await self._commit(taken[middle:])
 
-    def _transact(self, writes: Sequence[Write]) -> Sequence[Answer]:
+    def _tell(self, events: Sequence[Recorded[Any]], writes: int) -> None:
+        metrics.committed(events, writes)
+        if events:
+            self.committed()
+
+    def _transact(self, writes: Sequence[Write]) -> tuple[Sequence[Answer], Sequence[Recorded[Any]]]:
         batch: Batch | None = None
         try:
             with self._event_log.batch() as (cursor, head):
@@ -143,10 +152,7 @@ class Writer:
         except LOST as lost:
             _log.warning("database lost during a write", error=str(lost), writes=len(writes))
             answers = self._settle(batch)
-        metrics.committed(batch.events if batch else [], len(writes))
-        if batch and batch.events:
-            self.committed()
-        return answers
+        return answers, batch.events if batch else ()
 
     def _settle(self, batch: Batch | None) -> Sequence[Answer]:
         """The answers of a batch whose connection was lost, if it was committed all the same."""

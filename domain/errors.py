@@ -226,8 +226,8 @@ class GenericEngineLora(Refusal):
 class PreconditionFailed(Refusal):
     """`If-Match` names a state that is not the current one; nothing was changed."""
 
-    def __init__(self, position: int | None) -> None:
-        current = "nothing to match" if position is None else f'its ETag is now "{position}"'
+    def __init__(self, tag: str | None) -> None:
+        current = "nothing to match" if tag is None else f'its ETag is now "{tag}"'
         super().__init__(
             f"If-Match does not hold: {current}. Read the resource again and decide on what it is now."
         )

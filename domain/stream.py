@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -72,13 +72,15 @@ class StreamState(NamedTuple, Generic[S]):
         return max(self.snapshots, default=None)
 
 
-def require_match(command: Command, snapshot: Snapshot[S] | None) -> None:
+def require_match(command: Command, snapshot: Snapshot[Any] | None) -> None:
     """Refuse a command whose `If-Match` does not hold for what it addresses."""
     if command.if_match is None:
         return
-    position = None if snapshot is None else snapshot.position
-    if position is None or not command.if_match.holds(position):
-        raise PreconditionFailed(position)
+    if snapshot is None:
+        raise PreconditionFailed(None)
+    version = snapshot.state.entity_version  # one event can touch several versions
+    if not command.if_match.holds(snapshot.position, version):
+        raise PreconditionFailed(f"{snapshot.position}.{version}")
 
 
 def version_asked(literal: str) -> int:

@@ -170,9 +170,12 @@ def test_auth_context_keys():
         (None, None),
         ("*", Precondition(any=True)),
         (" * ", Precondition(any=True)),
-        ('"12"', Precondition(any=False, positions=frozenset({12}))),
-        ('"12-r"', Precondition(any=False, positions=frozenset({12}))),
-        ('"12", "13-r",, "x,y" ,W/"14"', Precondition(any=False, positions=frozenset({12, 13}))),
+        ('"12.1"', Precondition(any=False, states=frozenset({(12, 1)}))),
+        ('"12.3-r"', Precondition(any=False, states=frozenset({(12, 3)}))),
+        (
+            '"12.1", "13.2-r",, "x,y" ,W/"14.1", "15"',
+            Precondition(any=False, states=frozenset({(12, 1), (13, 2)})),
+        ),
         ('W/"12"', Precondition(any=False)),
         ('"012"', Precondition(any=False)),
         ('"-1"', Precondition(any=False)),
@@ -197,12 +200,13 @@ def test_malformed_preconditions_are_refused(value):
 
 
 def test_what_holds():
-    """A precondition holds for its positions, or for all."""
-    precondition = Precondition(any=False, positions=frozenset({3}))
+    """A precondition holds for the states it names, or for all."""
+    precondition = Precondition(any=False, states=frozenset({(3, 1)}))
 
-    assert precondition.holds(3)
-    assert not precondition.holds(4)
-    assert Precondition(any=True).holds(4)
+    assert precondition.holds(3, 1)
+    assert not precondition.holds(4, 1)
+    assert not precondition.holds(3, 2)
+    assert Precondition(any=True).holds(4, 1)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from app.findings import FINDINGS_MAX, finding
 from app.reading import NESTING_MAX, InvalidRequest, UnreadableBody, read_body, read_query
+from domain.deployment_config import ExecutorConfig
 
 JSON = "application/json"
 
@@ -511,3 +512,16 @@ def test_only_structs_are_read():
     """A request is read into a struct and nothing else."""
     with pytest.raises(TypeError, match="is no struct"):
         read_body(dict, b"{}", JSON)
+
+
+@pytest.mark.parametrize("digits", [4_298, 4_299, 4_300, 4_301])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_what_is_accepted_can_be_read_back(sign, digits):
+    """An integer in a free-form object is refused, or what is stored of it can be decoded for ever."""
+    raw = f'{{"gpu":1,"override_config":{{"n":{sign}{"9" * digits}}}}}'.encode()
+    try:
+        accepted = read_body(ExecutorConfig, raw, "application/json")
+    except UnreadableBody:
+        assert digits + len(sign) > 4_300
+    else:
+        assert accepted == msgspec.json.decode(msgspec.json.encode(accepted), type=ExecutorConfig)

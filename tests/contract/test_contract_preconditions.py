@@ -65,6 +65,23 @@ def test_an_etag_changes_exactly_when_the_object_does(deployed):
     assert [False, False, False, True] == changed(deployed.update_config)
 
 
+def test_one_event_gives_each_version_its_own_etag(deployed):
+    """When the latest of two that were deleted together is gone, the other is not taken for it."""
+    deployed.delete("deployments/d")
+    marked = deployed.get("deployments/d")
+    deployed.report("DELETED")
+    deployed.delete(f"deployments/d/versions/{marked.json()['entity_version']}")
+
+    left = deployed.get("deployments/d", headers={"if-none-match": etag(marked)})
+
+    assert 200 == left.status_code
+    assert etag(marked) != etag(left)
+    stale = deployed.request(
+        "POST", "deployments/d", json={"config": "c"}, headers={"if-match": etag(marked)}
+    )
+    assert 412 == stale.status_code
+
+
 def test_what_readers_see_differently_has_different_etags(deployed):
     """A cache may not show one reader what another one sees."""
     everything, less = deployed.get("deployments/d"), deployed.get("deployments/d", headers=ALICE)

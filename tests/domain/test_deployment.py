@@ -253,8 +253,8 @@ def test_a_precondition_holds_for_the_state_it_names_and_no_other(command):
     """`If-Match` compares with the last change of the version addressed."""
     stream = deployment_stream(create())
     stale, current, anything = (
-        Precondition(False, frozenset({2})),
-        Precondition(False, frozenset({1, 8})),
+        Precondition(False, frozenset({(2, 1), (1, 2)})),
+        Precondition(False, frozenset({(1, 1), (8, 1)})),
         Precondition(True),
     )
 

@@ -161,10 +161,10 @@ def test_a_config_that_is_gone_cannot_be_served_again():
 def test_a_rollback_depends_on_the_latest_version(version):
     """`If-Match` is about what would be replaced, and is checked before what would be restored."""
     stream = rollout(updated(1, "old"), ready(1), updated(2, "new"))
-    stale = roll_back(version, if_match=Precondition(any=False, positions=frozenset({1})))
+    stale = roll_back(version, if_match=Precondition(any=False, states=frozenset({(1, 1)})))
 
-    with pytest.raises(errors.PreconditionFailed, match='its ETag is now "3"'):
+    with pytest.raises(errors.PreconditionFailed, match=r'its ETag is now "3\.2"'):
         decide(stream, stale)
 
-    current = roll_back(if_match=Precondition(any=False, positions=frozenset({3})))
+    current = roll_back(if_match=Precondition(any=False, states=frozenset({(3, 2)})))
     assert 3 == decide(stream, current).state.latest
