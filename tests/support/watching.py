@@ -117,7 +117,7 @@ class Writer:
     def post(self, path, **body):
         answer = self.client.post(path, json=body)
         assert answer.status_code in {200, 201}, answer.text
-        position = int(answer.headers["etag"].strip('"-r'))
+        position = int(answer.headers["etag"].strip('"').split(".")[0])
         self.answers[position] = answer.json()
         return position
 
