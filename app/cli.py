@@ -16,6 +16,7 @@ from rich.table import Table
 from app import migrations
 from app import serve as supervisor
 from app.audit.commands import app as audit
+from app.rebuild.commands import app as rebuild
 from app.settings import DEFAULTS, FIELD_TYPES, BadSetting, Resolved, describe, masked, resolve
 
 DONE: Final = 0
@@ -63,6 +64,7 @@ else:
 NO_FLAGS: Final[Mapping[str, str]] = {}
 
 app.command(audit)
+app.command(rebuild)
 
 
 def main() -> None:

@@ -29,7 +29,8 @@ from domain.stream import Event, Recorded
 LOST: Final = (OperationalError, InterfaceError)
 """What is raised when the database is away, goes away, or gives up on a statement."""
 
-_LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(7239001104823357761)"
+LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(7239001104823357761)"
+"""Until the transaction ends nobody else appends."""
 WAIT_FOR_WRITERS: Final[LiteralString] = "SELECT pg_advisory_xact_lock_shared(7239001104823357761)"
 """On its own in a transaction: every append that had begun before has ended."""
 
@@ -111,12 +112,16 @@ class EventMapper(Mapper[str]):
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         """The event with its place; the position is 0 where it was read without one."""
         position = stored_event.id if isinstance(stored_event, Notification) else 0
-        decode = self._decoders.get(stored_event.topic)
-        if decode is None:
-            raise UnknownEventError(stored_event.topic, position or None)
         workspace, _, name = split_stream_id(str(stored_event.originator_id))
-        event = decode(stored_event.state)
+        event = self.decode(stored_event.topic, stored_event.state, position or None)
         return Recorded(workspace, name, stored_event.originator_version, position, event)
+
+    def decode(self, topic: str, state: bytes, position: int | None = None) -> Event:
+        """The event of a stored name; the position is for the error if the name is unknown."""
+        decode = self._decoders.get(topic)
+        if decode is None:
+            raise UnknownEventError(topic, position)
+        return decode(state)
 
 
 class _Datastore(PostgresDatastore):
@@ -163,7 +168,7 @@ class EventLog(PostgresApplicationRecorder):
             msg = "enable_db_functions skips the log's lock: followers would miss events; leave it off"
             raise ValueError(msg)
         super().__init__(datastore)
-        self.lock_table_statements = [SQL(_LOCK)]
+        self.lock_table_statements = [SQL(LOCK)]
         self.mapper = EventMapper()
 
     @contextmanager
@@ -171,7 +176,7 @@ class EventLog(PostgresApplicationRecorder):
         """One transaction that holds the log's lock; commits at the end of the block."""
         with self.datastore.get_connection() as connection, connection.transaction():
             cursor = connection.cursor(row_factory=tuple_row)
-            cursor.execute(_LOCK)
+            cursor.execute(LOCK)
             row = cursor.execute(_HEAD).fetchone()
             yield cursor, Head(*row) if row else Head(0, datetime.fromtimestamp(0, UTC))
 

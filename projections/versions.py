@@ -87,6 +87,14 @@ class VersionsTable(Generic[S]):
             loaded.rows.append(self._row(below[2:]))
         return loaded
 
+    def load_open(self, cursor: Tuples, names: Sequence[tuple[str, str]]) -> list[list[Row[S]]]:
+        """For each name all its open rows."""
+        keys = [{"n": n, "workspace": workspace, "name": name} for n, (workspace, name) in enumerate(names)]
+        found: list[list[Row[S]]] = [[] for _ in names]
+        for n, *row in cursor.execute(self.statement["load_open"], {"keys": _encode(keys).decode()}):
+            found[n].append(self._row(row))
+        return found
+
     def write(self, cursor: Tuples, timelines: Iterable[tuple[str, str, Timeline[S]]]) -> None:
         """Bring the table up to what the timelines, each with its workspace and name, have become."""
         ended = []

@@ -35,6 +35,13 @@ SELECT 0, (SELECT max(l.version) FROM {versions} l WHERE l.workspace = %(workspa
  WHERE v.workspace = %(workspace)s AND v.name = %(name)s AND v.valid_until = 9223372036854775807
  ORDER BY v.version;
 
+-- :load_open
+-- Every open row of many names.
+SELECT k.n, v.version, v.valid_from, v.latest_until, v.changed_position, v.created_position, v.ctid, v.body
+  FROM json_to_recordset(%(keys)s) AS k (n int, workspace text, name text)
+  JOIN {versions} v ON v.workspace = k.workspace AND v.name = k.name AND v.valid_until = 9223372036854775807
+ ORDER BY k.n, v.version;
+
 -- :load_below
 -- The open row of the next lower version, which becomes the latest if the versions above it go.
 SELECT 0, 0, v.version, v.valid_from, v.latest_until, v.changed_position, v.created_position, v.ctid, v.body

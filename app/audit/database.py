@@ -22,6 +22,9 @@ from app.serve import DatabaseRefused, database
 from app.settings import BadSetting, Resolved
 
 _SESSION: Final[LiteralString] = "SET jit = off; SET work_mem = '64MB'; SET timezone = 'UTC'"
+_KEEP_TABLES: Final[LiteralString] = (
+    "LOCK TABLE deployment_versions, deployment_config_versions IN ACCESS SHARE MODE"
+)
 _SHOWN: Final[LiteralString] = "SELECT position FROM projection_position"
 _BEFORE: Final[LiteralString] = """
     SELECT notification_id FROM stored_events WHERE recorded_at < %s ORDER BY recorded_at DESC LIMIT 1
@@ -35,21 +38,29 @@ class OutsideTheLog(Exception):
 @contextmanager
 def snapshot(resolved: Resolved) -> Iterator[Connection[Any]]:
     """A connection in one read-only transaction, which sees every event committed before it began."""
+    with current_database(resolved) as url, psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_SESSION)
+        # A writer that took its time before now may commit after now: after this, times up to now are
+        # settled.
+        connection.execute(WAIT_FOR_WRITERS)
+        connection.autocommit = False
+        connection.read_only = True
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        # Before the snapshot is taken: tables that a rebuild puts in their place are not those it shows.
+        connection.execute(_KEEP_TABLES)
+        yield connection
+
+
+@contextmanager
+def current_database(resolved: Resolved) -> Iterator[str]:
+    """The address of the database, while it runs; refused if its schema is not that of this release."""
     with _address(resolved) as url:
         if missing := pending(url):
             raise DatabaseRefused(
                 f"the database's schema is not that of this release, which needs {', '.join(missing)}: "
                 "run `deployment-ledger migrate` first"
             )
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(_SESSION)
-            # A writer that took its time before now may commit after now: after this, times up to now are
-            # settled.
-            connection.execute(WAIT_FOR_WRITERS)
-            connection.autocommit = False
-            connection.read_only = True
-            connection.isolation_level = IsolationLevel.REPEATABLE_READ
-            yield connection
+        yield url
 
 
 def as_the_service(connection: Connection[Any]) -> None:

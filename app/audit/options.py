@@ -121,16 +121,18 @@ CODES: Final[dict[type[Exception], int]] = {
 
 def told(command: Callable[P, int]) -> Callable[P, int]:
     """The command, with its failures as a line on stderr and an exit code."""
+    # The package is called as its group of commands.
+    group = command.__module__.split(".")[1]
 
     @wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> int:
         try:
             return command(*arguments, **options)
         except tuple(CODES) as failure:
-            note(f"deployment-ledger audit: {failure}")
+            note(f"deployment-ledger {group}: {failure}")
             return next(code for kind, code in CODES.items() if isinstance(failure, kind))
         except KeyboardInterrupt:
-            note("deployment-ledger audit: interrupted")
+            note(f"deployment-ledger {group}: interrupted")
             return INTERRUPTED
         except BrokenPipeError:
             # Whoever read the output has left. What is still buffered must not be tried again at exit.

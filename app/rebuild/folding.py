@@ -1,0 +1,128 @@
+"""Streams folded from their beginning; rows go by COPY to the schema that is first in the search path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, LiteralString
+
+import msgspec
+from psycopg import Connection, sql
+
+from app.audit.stored_rows import SHAPES, Shape
+from app.event_log import EventMapper
+from app.rebuild.registry import Slice
+from domain.names import Resource, split_stream_id
+from domain.stream import Recorded
+from projections.timeline import OPEN, Row, Timeline
+
+WAITING_MAX: Final = 2_000
+"""Rows, and events of one stream, in memory at a time: a rebuild needs no more for a longer log."""
+
+_EVENTS: Final[LiteralString] = """
+    SELECT originator_id, originator_version, topic, state, notification_id
+      FROM stored_events
+     WHERE originator_id BETWEEN %(first)s AND %(last)s AND notification_id <= %(base)s
+       AND split_part(originator_id, '/', 2) = ANY(%(resources)s)
+     ORDER BY originator_id, originator_version
+"""
+# Streams are read in the order of the primary key: no plan that sorts, however little is known of the table.
+WORKER_SESSION: Final[LiteralString] = """
+    SET jit = off; SET timezone = 'UTC';
+    SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off;
+    SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '5min'
+"""
+
+
+class RowsOfStreams:
+    """Gives the rows of slices to the database, inside the caller's transactions."""
+
+    def __init__(self, connection: Connection[Any], base: int, resources: list[Resource]) -> None:
+        self._connection = connection
+        self._mapper = EventMapper()
+        self._where = {"base": base, "resources": resources}
+        self._sinks = {resource: _Sink(connection, SHAPES[resource]) for resource in resources}
+
+    def copy(self, part: Slice) -> list[tuple[Resource, str, str]]:
+        """Fold the streams of a slice and write all their rows; which streams there were."""
+        streams = []
+        stream = ""
+        fold: _Fold | None = None
+        for stream_id, version, topic, state, position in self._events(part):
+            if stream_id != stream:
+                if fold is not None:
+                    fold.write()
+                stream = stream_id
+                workspace, resource, name = split_stream_id(stream)
+                streams.append((resource, workspace, name))
+                fold = _Fold(self._sinks[resource], workspace, name)
+            event = self._mapper.decode(topic, state, position)
+            fold.apply(Recorded(fold.workspace, fold.name, version, position, event))  # type: ignore[union-attr]
+        if fold is not None:
+            fold.write()
+        for sink in self._sinks.values():
+            sink.flush()
+        return streams
+
+    def _events(self, part: Slice) -> Iterator[tuple[str, int, str, bytes, int]]:
+        with self._connection.cursor("events", binary=True) as cursor:
+            cursor.itersize = WAITING_MAX
+            yield from cursor.execute(_EVENTS, {**self._where, "first": part.first, "last": part.last})
+
+
+class _Fold:
+    """One stream as its events arrive; of a long one, rows are let go when they have ended."""
+
+    def __init__(self, sink: _Sink, workspace: str, name: str) -> None:
+        self._sink = sink
+        self._timeline: Timeline[Any] = Timeline(sink.shape.table.fold)
+        self.workspace = workspace
+        self.name = name
+
+    def apply(self, recorded: Recorded[Any]) -> None:
+        self._timeline.apply(recorded)
+        if len(self._timeline.added) >= WAITING_MAX:
+            rows = self._timeline.added
+            self._timeline.added = [row for row in rows if row.valid_until == OPEN]
+            # What has ended never changes again.
+            self._sink.put(self.workspace, self.name, [row for row in rows if row.valid_until != OPEN])
+
+    def write(self) -> None:
+        self._sink.put(self.workspace, self.name, self._timeline.added)
+
+
+class _Sink:
+    """Where the rows of one table go."""
+
+    def __init__(self, connection: Connection[Any], shape: Shape) -> None:
+        self.shape = shape
+        self._connection = connection
+        self._waiting: list[tuple[Any, ...]] = []
+        self._types = column_types(connection, shape)
+        self._copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
+            sql.Identifier(shape.table.table), sql.SQL(", ").join(map(sql.Identifier, shape.fields))
+        )
+
+    def put(self, workspace: str, name: str, rows: list[Row[Any]]) -> None:
+        columns, body = self.shape.columns, self.shape.table.body
+        self._waiting += [msgspec.structs.astuple(columns(workspace, name, row, body(row))) for row in rows]
+        if len(self._waiting) >= WAITING_MAX:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self._waiting:
+            return
+        with self._connection.cursor() as cursor, cursor.copy(self._copy) as copy:
+            copy.set_types(self._types)
+            for row in self._waiting:
+                copy.write_row(row)
+        self._waiting.clear()
+
+
+def column_types(connection: Connection[Any], shape: Shape) -> list[int]:
+    """The types of a table's columns, in the order of its shape's fields."""
+    rows = connection.execute(
+        "SELECT attname, atttypid::int FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0",
+        [shape.table.table],
+    )
+    types = dict(rows.fetchall())
+    return [types[field] for field in shape.fields]

@@ -1,0 +1,169 @@
+"""What the database knows of a rebuild: the run, its slices, and who is at work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final, Literal, LiteralString, NamedTuple
+
+import msgspec
+import psycopg
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from domain.names import Resource
+
+State = Literal["building", "catching-up", "differs", "switched", "rolled-back"]
+
+SLICE_EVENTS: Final = 5_000
+"""About how many events a slice has: it is what is lost when a worker dies, and the step of its progress."""
+RECENT_SECONDS: Final = 10
+
+_KEY: Final = 0x7265_6275_696C_64  # "rebuild" in ASCII
+_SLICES: Final[LiteralString] = """
+    SELECT %(run)s::bigint, slice::int, min(originator_id), max(originator_id), sum(events)::bigint
+      FROM (SELECT originator_id, events,
+                   floor((sum(events) OVER (ORDER BY originator_id) - events) / %(size)s) AS slice
+              FROM (SELECT originator_id, count(*) AS events
+                      FROM stored_events
+                     WHERE notification_id <= %(base)s
+                       AND split_part(originator_id, '/', 2) = ANY(%(resources)s)
+                     GROUP BY originator_id) streams) numbered
+     GROUP BY slice
+     ORDER BY slice
+"""
+_ADD_SLICES: Final[LiteralString] = "INSERT INTO rebuild.slices (run, slice, first, last, events)" + _SLICES
+# The run is looked at in the statement that locks: an ended one has no slices, a later one has others.
+_CLAIM: Final[LiteralString] = """
+    SELECT slice, first, last, events FROM rebuild.slices
+     WHERE run = %s AND done_at IS NULL
+     ORDER BY slice LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+
+
+class RebuildRefused(Exception):
+    """What was asked for cannot be done as things are; the text says why, and what can."""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A rebuild: what it rebuilds, and how far it is; see the migration that creates the table."""
+
+    id: int
+    state: State
+    resources: list[Resource]
+    base: int
+    position: int
+    verified: int
+    started_at: datetime
+
+
+class Slice(NamedTuple):
+    """Streams from the first to the last one, in the order of their ids."""
+
+    slice: int
+    first: str
+    last: str
+    events: int
+
+
+class Done(NamedTuple):
+    """What a worker has loaded; `recent` is how much of it in the last ten seconds."""
+
+    worker: int
+    events: int
+    recent: int
+
+
+@contextmanager
+def turn(url: str) -> Iterator[Connection[Any]]:
+    """The connection that may change the run; refused while there is another one."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET jit = off; SET timezone = 'UTC'; SET maintenance_work_mem = '256MB'")
+        taken = connection.execute("SELECT pg_try_advisory_lock(%s)", [_KEY]).fetchone()
+        if taken != (True,):
+            raise RebuildRefused("another process is at work on a rebuild of this database: wait, or stop it")
+        yield connection
+
+
+def at_work(connection: Connection[Any]) -> bool:
+    """Whether a process is at work on the run."""
+    statement = """
+        SELECT EXISTS (SELECT FROM pg_locks
+                        WHERE locktype = 'advisory' AND granted AND objsubid = 1
+                          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                          AND (classid::bigint << 32) | objid::bigint = %s)
+    """
+    return connection.execute(statement, [_KEY]).fetchone() == (True,)
+
+
+def current(connection: Connection[Any]) -> Run | None:
+    """The rebuild there is."""
+    cursor = connection.cursor(row_factory=class_row(Run))
+    return cursor.execute(
+        "SELECT id, state, resources, base, position, verified, started_at FROM rebuild.run"
+    ).fetchone()
+
+
+def add(connection: Connection[Any], resources: Sequence[Resource], base: int, slice_events: int) -> None:
+    """Register a run up to a position, with its slices."""
+    added = connection.execute(
+        """INSERT INTO rebuild.run (state, resources, base, position)
+           VALUES ('building', %s, %s, %s) RETURNING id""",
+        [list(resources), base, base],
+    ).fetchone()
+    where = {"run": added and added[0], "size": slice_events, "base": base, "resources": list(resources)}
+    connection.execute(_ADD_SLICES, where)
+
+
+def remove(connection: Connection[Any]) -> None:
+    """Forget the run. Waits for workers that were left behind: afterwards none finds a slice."""
+    connection.execute("DELETE FROM rebuild.slices")
+    connection.execute("DELETE FROM rebuild.run")
+
+
+def note(connection: Connection[Any], **columns: Any) -> None:
+    """Write down how far the run is: `state`, `position`, `verified`."""
+    for column, value in columns.items():
+        statement = psycopg.sql.SQL("UPDATE rebuild.run SET {} = %s").format(psycopg.sql.Identifier(column))
+        connection.execute(statement, [value])
+
+
+def slices(
+    connection: Connection[Any], resources: Sequence[Resource], base: int, slice_events: int
+) -> list[Slice]:
+    """How the streams of the log up to a position are cut."""
+    where = {"run": 0, "size": slice_events, "base": base, "resources": list(resources)}
+    return [Slice._make(row[1:]) for row in connection.execute(_SLICES, where)]
+
+
+def claim(connection: Connection[Any], run: int) -> Slice | None:
+    """A slice that nobody has, locked until the transaction ends."""
+    row = connection.execute(_CLAIM, [run]).fetchone()
+    return None if row is None else Slice._make(row)
+
+
+def finish(connection: Connection[Any], run: int, number: int, worker: int) -> None:
+    """Mark a claimed slice as loaded."""
+    connection.execute(
+        "UPDATE rebuild.slices SET worker = %s, done_at = clock_timestamp() WHERE run = %s AND slice = %s",
+        [worker, run, number],
+    )
+
+
+def events_left(connection: Connection[Any]) -> int:
+    """The events of slices that are not done."""
+    row = connection.execute(
+        "SELECT coalesce(sum(events), 0)::bigint FROM rebuild.slices WHERE done_at IS NULL"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def done(connection: Connection[Any]) -> list[Done]:
+    """What each worker has loaded."""
+    rows = connection.execute("""
+        SELECT worker, sum(events)::bigint,
+               coalesce(sum(events) FILTER (WHERE done_at > clock_timestamp() - interval '10 s'), 0)::bigint
+          FROM rebuild.slices WHERE done_at IS NOT NULL GROUP BY worker ORDER BY worker
+    """)
+    return [Done._make(row) for row in rows]

@@ -1,0 +1,122 @@
+"""The live tables compared with the log, row by row, without anything that outlives the check."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from psycopg import Connection, IsolationLevel, sql
+
+from app.reader import HEAD
+from app.rebuild import comparing, registry, tables
+from app.rebuild.comparing import Difference
+from app.rebuild.folding import WORKER_SESSION, RowsOfStreams
+from app.rebuild.registry import Slice
+from app.rebuild.tables import LIVE
+from domain.names import Resource
+from projections.references import TABLES
+
+TEMPORARY: Final = "pg_temp"
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What was checked: events up to a position, the one that the tables say they show, and what differs."""
+
+    events: int
+    position: int
+    shown: int
+    differences: list[Difference]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the tables are what the log says."""
+        return self.shown == self.position and not self.differences
+
+
+def verify(
+    url: str,
+    resources: list[Resource],
+    workers: int,
+    begun: Callable[[int], None] = lambda _: None,
+    checked: Callable[[int], None] = lambda _: None,
+) -> Verified:
+    """Fold all streams up to one snapshot into temporary tables, slice by slice, and compare each slice."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        with connection.transaction():
+            # Before the snapshot is taken: no rebuild puts others in their place meanwhile.
+            tables.lock_live(connection, resources, "ACCESS SHARE")
+            base, shown = (
+                _number(connection, HEAD),
+                _number(connection, "SELECT position FROM projection_position"),
+            )
+            slices = registry.slices(connection, resources, base, registry.SLICE_EVENTS)
+            begun(sum(part.events for part in slices))
+            found = [d for name in resources for d in comparing.rows_without_events(connection, name)]
+            snapshot = str(_value(connection, "SELECT pg_export_snapshot()"))
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(
+                workers, context, initializer=_begin, initargs=(url, snapshot, base, resources)
+            ) as pool:
+                for part, differences in zip(slices, pool.map(_check, slices), strict=True):
+                    found += differences
+                    checked(part.events)
+    found.sort(key=lambda difference: difference.valid_from)
+    return Verified(sum(part.events for part in slices), base, shown, found)
+
+
+class _Checker:
+    """A worker's connection, and the temporary tables that only it sees."""
+
+    def __init__(self, url: str, snapshot: str, base: int, resources: list[Resource]) -> None:
+        self._resources = resources
+        self._connection = psycopg.connect(url, autocommit=True)
+        self._connection.execute(WORKER_SESSION)
+        for resource in resources:
+            statement = sql.SQL("CREATE TEMP TABLE {0} (LIKE {1}.{0}) ON COMMIT DELETE ROWS")
+            self._connection.execute(statement.format(sql.Identifier(TABLES[resource]), sql.Identifier(LIVE)))
+        self._rows = RowsOfStreams(self._connection, base, resources)
+        self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        self._snapshot = sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot))
+
+    def check(self, part: Slice) -> list[Difference]:
+        connection = self._connection
+        with connection.transaction():
+            connection.execute(self._snapshot)
+            streams = self._rows.copy(part)
+            return [
+                difference
+                for resource in self._resources
+                for difference in comparing.differences(
+                    connection,
+                    resource,
+                    TEMPORARY,
+                    among=[(workspace, name) for of, workspace, name in streams if of == resource],
+                )
+            ]
+
+
+_checker: list[_Checker] = []
+
+
+def _begin(url: str, snapshot: str, base: int, resources: list[Resource]) -> None:
+    gc.disable()
+    _checker.append(_Checker(url, snapshot, base, resources))
+
+
+def _check(part: Slice) -> list[Difference]:
+    return _checker[0].check(part)
+
+
+def _value(connection: Connection[Any], statement: Any) -> Any:
+    row = connection.execute(statement).fetchone()
+    return None if row is None else row[0]
+
+
+def _number(connection: Connection[Any], statement: Any) -> int:
+    return int(_value(connection, statement) or 0)
