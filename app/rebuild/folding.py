@@ -10,7 +10,7 @@ from psycopg import Connection, sql
 
 from app.audit.stored_rows import SHAPES, Shape
 from app.event_log import EventMapper
-from app.rebuild.registry import Slice
+from app.rebuild.registry import END_WITH_CLIENT, Slice
 from domain.names import Resource, split_stream_id
 from domain.stream import Recorded
 from projections.timeline import OPEN, Row, Timeline
@@ -26,7 +26,8 @@ _EVENTS: Final[LiteralString] = """
      ORDER BY originator_id, originator_version
 """
 # Streams are read in the order of the primary key: no plan that sorts, however little is known of the table.
-WORKER_SESSION: Final[LiteralString] = """
+WORKER_SESSION: Final[LiteralString] = f"""
+    {END_WITH_CLIENT};
     SET jit = off; SET timezone = 'UTC';
     SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off;
     SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '5min'

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, LiteralString, NamedTuple
 
 import msgspec
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, errors
 from psycopg.rows import class_row
 
 from domain.names import Resource
@@ -21,6 +21,12 @@ SLICE_EVENTS: Final = 5_000
 RECENT_SECONDS: Final = 10
 
 _KEY: Final = 0x7265_6275_696C_64  # "rebuild" in ASCII
+END_WITH_CLIENT: Final[LiteralString] = "SET client_connection_check_interval = '1s'"
+"""A long statement ends soon after its client was killed, and with it what the connection has locked."""
+# The server may still be noticing that an earlier process is gone.
+_TURN_SESSION: Final[LiteralString] = """
+    SET lock_timeout = '2s'; SET jit = off; SET timezone = 'UTC'; SET maintenance_work_mem = '256MB'
+"""
 _SLICES: Final[LiteralString] = """
     SELECT %(run)s::bigint, slice::int, min(originator_id), max(originator_id), sum(events)::bigint
       FROM (SELECT originator_id, events,
@@ -79,10 +85,14 @@ class Done(NamedTuple):
 def turn(url: str) -> Iterator[Connection[Any]]:
     """The connection that may change the run; refused while there is another one."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET jit = off; SET timezone = 'UTC'; SET maintenance_work_mem = '256MB'")
-        taken = connection.execute("SELECT pg_try_advisory_lock(%s)", [_KEY]).fetchone()
-        if taken != (True,):
-            raise RebuildRefused("another process is at work on a rebuild of this database: wait, or stop it")
+        connection.execute(f"{END_WITH_CLIENT}; {_TURN_SESSION}")
+        try:
+            connection.execute("SELECT pg_advisory_lock(%s)", [_KEY])
+        except errors.LockNotAvailable:
+            raise RebuildRefused(
+                "another process is at work on a rebuild of this database: wait, or stop it"
+            ) from None
+        connection.execute("RESET lock_timeout")
         yield connection
 
 

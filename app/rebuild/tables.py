@@ -19,7 +19,8 @@ _LIKE_LIVE: Final[LiteralString] = """
     SELECT format('ALTER TABLE %%I.%%I OWNER TO %%I', %(schema)s::text, relname, pg_get_userbyid(relowner))
       FROM pg_class WHERE oid = %(live)s::regclass
      UNION ALL
-    SELECT format('ALTER TABLE %%I.%%I SET (%%s)', %(schema)s::text, relname, array_to_string(reloptions, ', '))
+    SELECT format('ALTER TABLE %%I.%%I SET (%%s)', %(schema)s::text, relname,
+                  array_to_string(reloptions, ', '))
       FROM pg_class WHERE oid = %(live)s::regclass AND reloptions IS NOT NULL
      UNION ALL
     SELECT format('GRANT %%s ON %%I.%%I TO %%s%%s', a.privilege_type, %(schema)s::text, relname,
@@ -31,7 +32,8 @@ _LIKE_LIVE: Final[LiteralString] = """
 _INDEXES: Final[LiteralString] = """
     SELECT i.relname,
            CASE WHEN c.oid IS NULL
-                THEN replace(pg_get_indexdef(i.oid), ' ON ' || %(live)s || ' ', ' ON ' || %(new)s::text || ' ')
+                THEN replace(pg_get_indexdef(i.oid), ' ON ' || %(live)s || ' ',
+                             ' ON ' || %(new)s::text || ' ')
                 ELSE 'ALTER TABLE ' || %(new)s::text || ' ADD CONSTRAINT ' || quote_ident(c.conname) || ' '
                      || pg_get_constraintdef(c.oid) END
       FROM pg_index x
