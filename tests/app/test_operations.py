@@ -45,7 +45,7 @@ def test_ready_means_that_the_schema_is_that_of_the_code(http, database_url):
     execute(database_url, "DELETE FROM schema_migrations WHERE version = 2")
     assert "0002_projections" in http.get("/health/ready").json()["problems"][0]
 
-    execute(database_url, "UPDATE schema_migrations SET version = 9999")
+    execute(database_url, "UPDATE schema_migrations SET version = 9999 WHERE version = 1")
     unready = http.get("/health/ready")
     assert 503 == unready.status_code
     assert "9999" in unready.json()["problems"][0]
