@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, LiteralString, NamedTuple
 
@@ -33,12 +33,10 @@ READER_SESSION: Final[LiteralString] = """
     SET jit = off
 """
 
-SETTLED_AFTER: Final = timedelta(minutes=2)
-"""After how long surely no writer that took a time earlier still has to commit: longer than any statement."""
-
 HEAD: Final[LiteralString] = """
     SELECT notification_id FROM stored_events ORDER BY notification_id DESC LIMIT 1
 """
+LATER_THAN: Final[LiteralString] = "SELECT 1 FROM stored_events WHERE recorded_at > %s LIMIT 1"
 POSITION_AT: Final[LiteralString] = """
     SELECT notification_id FROM stored_events WHERE recorded_at <= %s ORDER BY recorded_at DESC LIMIT 1
 """
@@ -195,11 +193,12 @@ class Reader:
     async def position_at(self, time: datetime) -> int:
         """The position of the last event at a time or before it, 0 if there is none.
 
-        An event gets its time while its writer holds the log's lock. So for a time that has hardly passed,
-        this waits until no writer holds it: whoever asks again gets the same answer.
+        An event gets its time while its writer holds the log's lock, so one that is about to be committed
+        may still come by then, unless a later one is there already: times grow in the order of commits.
+        Where none is, this waits until no writer holds the lock: whoever asks again gets the same answer.
         """
         async with self.connection() as connection:
-            if datetime.now(UTC) - time < SETTLED_AFTER:
+            if await (await connection.execute(LATER_THAN, (time,))).fetchone() is None:
                 await connection.execute(WAIT_FOR_WRITERS)
             row = await (await connection.execute(POSITION_AT, (time,))).fetchone()
         return 0 if row is None else int(row[0])

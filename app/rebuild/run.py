@@ -21,7 +21,7 @@ from domain.names import Resource
 from projections import position
 
 ROUND_EVENTS_SHORT: Final = 200
-"""With no more events than this to fold, the log's lock is taken: writers then wait for some 50 ms."""
+"""With no more events than this to fold, the log's lock is taken, for which writers then wait."""
 SWITCH_TRIES_MAX: Final = 1_000
 SWITCH_PAUSE_SECONDS: Final = 0.2
 # Nobody waits for the tables longer than this, the readers queued behind us included; it is also shorter than

@@ -166,7 +166,10 @@ def test_times_are_read_with_any_offset(workspace, module_database_url):
 
 
 def test_a_moment_ago_is_settled(workspace, module_database_url):
-    """While a writer has taken its time but not committed, a read as of now waits for it."""
+    """While a writer has taken its time but not committed, a read as of now waits for it; of then, it need not."""
+    workspace.post("deployment-configs", name="c", **CONFIG)
+    _, time = head(module_database_url)
+    workspace.post("deployment-configs", name="d", **CONFIG)
     from app.event_log import EventLog  # noqa: PLC0415 - only here
 
     log = EventLog(module_database_url)
@@ -174,6 +177,7 @@ def test_a_moment_ago_is_settled(workspace, module_database_url):
         now = datetime.now().astimezone()
         with pytest.raises(httpx.ReadTimeout):
             workspace.http.get(f"deployments/a?as_of={now.isoformat().replace('+', '%2B')}", timeout=0.3)
+        assert 200 == workspace.as_of("deployment-configs/c", time.isoformat())[0]
     log.datastore.close()
 
     assert 404 == workspace.as_of("deployments/a", now.isoformat())[0]
