@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final, LiteralString, NamedTuple, get_args
 
 import msgspec
@@ -35,7 +36,11 @@ WAIT_FOR_WRITERS: Final[LiteralString] = "SELECT pg_advisory_xact_lock_shared(72
 """On its own in a transaction: every append that had begun before has ended."""
 
 _HEAD: Final[LiteralString] = """
-    SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1
+    SELECT l.versions, e.notification_id, e.recorded_at
+      FROM (SELECT json_object_agg(resource, version) AS versions FROM live_projections) l
+      LEFT JOIN LATERAL (
+           SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1
+           ) e ON true
 """
 _STREAM_VERSIONS: Final[LiteralString] = """
     SELECT k.n, (SELECT max(e.originator_version) FROM stored_events e WHERE e.originator_id = k.stream)
@@ -75,10 +80,14 @@ class UnknownEventError(Exception):
 
 
 class Head(NamedTuple):
-    """The end of the log: its last position (0 if it is empty) and the time of the last event."""
+    """The end of the log: its last position (0 if it is empty) and the time of the last event.
+
+    `live` are the versions of the tables that show it, which cannot change while the log's lock is held.
+    """
 
     position: int
     at: datetime
+    live: Mapping[Resource, str] = MappingProxyType({})
 
     def next_time(self, now: datetime) -> datetime:
         """A time for the next event: now, or just after the last event if the clock has not passed it."""
@@ -177,8 +186,8 @@ class EventLog(PostgresApplicationRecorder):
         with self.datastore.get_connection() as connection, connection.transaction():
             cursor = connection.cursor(row_factory=tuple_row)
             cursor.execute(LOCK)
-            row = cursor.execute(_HEAD).fetchone()
-            yield cursor, Head(*row) if row else Head(0, datetime.fromtimestamp(0, UTC))
+            [(live, position, at)] = cursor.execute(_HEAD)
+            yield cursor, Head(position or 0, at or datetime.fromtimestamp(0, UTC), live or {})
 
     def stream_versions(self, cursor: Cursor[tuple[Any, ...]], streams: Sequence[str]) -> list[int]:
         """The number of events in each stream."""

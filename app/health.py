@@ -8,11 +8,17 @@ from typing import Final, LiteralString
 import psycopg
 
 from app import migrations
+from app.projection_versions import ask_live, stale
 from app.reader import Reader, Unreadable
 
 _POSITIONS: Final[LiteralString] = """
     SELECT (SELECT position FROM projection_position),
            coalesce((SELECT max(notification_id) FROM stored_events), 0)
+"""
+
+_REBUILD: Final[LiteralString] = """
+    SELECT state, (SELECT coalesce(sum(events), 0) FROM rebuild.slices WHERE done_at IS NULL)
+      FROM rebuild.run WHERE state NOT IN ('switched', 'rolled-back')
 """
 
 
@@ -27,6 +33,7 @@ class Health:
         """What keeps the service from serving, in sentences; none if nothing does."""
         try:
             shown, head = await self._positions()
+            outdated = await self._stale()
         except Unreadable as away:
             return [str(away)]
         found = []
@@ -36,6 +43,7 @@ class Health:
             return [str(refused)]
         if missing:
             found.append(f"the schema lacks {', '.join(missing)}: run `deployment-ledger migrate`")
+        found += outdated
         if shown != head:
             found.append(f"the projections show the log up to position {shown}, but it ends at {head}")
         return found
@@ -43,6 +51,16 @@ class Health:
     async def projection_position(self) -> int:
         """The position of the last event that the projections show."""
         return (await self._positions())[0]
+
+    async def _stale(self) -> list[str]:
+        """Projections whose tables are not of this program's versions, and how far a rebuild of them is."""
+        async with self._reader.connection() as connection:
+            found = stale(await (await connection.execute(*ask_live())).fetchall())
+            rebuild = await (await connection.execute(_REBUILD)).fetchone() if found else None
+        told = [str(each) for each in found]
+        return (
+            told if rebuild is None else [*told, f"a rebuild is {rebuild[0]}, {rebuild[1]} events are left"]
+        )
 
     async def _positions(self) -> tuple[int, int]:
         async with self._reader.connection() as connection:

@@ -15,15 +15,25 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 import msgspec
 import structlog
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, OperationalError, errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app import metrics
 from app.event_log import WAIT_FOR_WRITERS
+from app.projection_versions import Stale, ask_live, stale
 from projections.lists import ListQuery, Page, list_statement
 from projections.versions import VersionsTable
 
 POOL_WAIT_SECONDS_MAX: Final = 5.0
+OTHER_SHAPE: Final = (
+    errors.UndefinedColumn,
+    errors.UndefinedTable,
+    errors.UndefinedFunction,
+    errors.DatatypeMismatch,
+    errors.FeatureNotSupported,  # a prepared statement whose columns have other types now
+)
+"""How statements fail on tables of another shape than this program's."""
+
 # As for writers: a plan made while a table was small must not scan it when it has grown.
 READER_SESSION: Final[LiteralString] = """
     SET default_transaction_read_only = on;
@@ -234,6 +244,14 @@ class Reader:
             _log.warning("database cannot be read", error=str(lost))
             msg = "the database cannot be reached"
             raise Unreadable(msg) from lost
+        except OTHER_SHAPE as unknown:
+            if found := await self._stale():
+                raise Unreadable("; ".join(map(str, found))) from unknown
+            raise
+
+    async def _stale(self) -> list[Stale]:
+        async with self.connection() as connection:
+            return stale(await (await connection.execute(*ask_live())).fetchall())
 
     def spawn(self, work: Any) -> None:
         """Run a coroutine that nobody awaits, and keep it from being collected."""

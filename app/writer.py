@@ -2,7 +2,8 @@
 
 Handlers submit commands and await their answers. A task takes all that wait, up to `batch_max`, has them
 run in one transaction on the writer's thread (see `batch`), and answers each. Every decision is taken under
-the log's lock, so there is no conflict to retry, within a process or between processes.
+the log's lock, so there is no conflict to retry, within a process or between processes. Under that lock the
+tables are also found to be of this program's versions, or nothing is written.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from app import metrics
 from app.answers import Answer
 from app.batch import Batch, Write
 from app.event_log import LOST, EventLog
+from app.projection_versions import own_versions, stale_in
 from domain.stream import Recorded
 
 SETTLE_SECONDS_MAX: Final = 5.0
@@ -147,6 +149,8 @@ class Writer:
         batch: Batch | None = None
         try:
             with self._event_log.batch() as (cursor, head):
+                if head.live != own_versions():
+                    raise Unavailable("; ".join(map(str, stale_in(cursor))))
                 batch = Batch(self._event_log, cursor, head, self._clock())
                 answers: Sequence[Answer] = batch.run(writes)
         except LOST as lost:

@@ -55,7 +55,7 @@ class VersionsTable(Generic[S]):
         self.fold = fold
         self.statement = statements("versions.sql", versions=table)
         self._insert = insert
-        self._columns = columns
+        self.columns = columns
         self._decode = msgspec.json.Decoder(state).decode
 
     def load(self, cursor: Tuples, keys: Sequence[Key]) -> list[Loaded[S]]:
@@ -70,7 +70,7 @@ class VersionsTable(Generic[S]):
         ):
             rows = found[n].rows
             if row[0] is not None:
-                rows.append(self._row(row))
+                rows.append(self.stored_row(row))
             found[n] = Loaded(last_version, rows)
         return found
 
@@ -79,12 +79,12 @@ class VersionsTable(Generic[S]):
         where = {"workspace": key.workspace, "name": key.name, "version": key.version}
         if key.version is None:
             rows = cursor.execute(self.statement["load_all"], where).fetchall()
-            return Loaded(rows[0][1] if rows else 0, [self._row(row[2:]) for row in rows])
+            return Loaded(rows[0][1] if rows else 0, [self.stored_row(row[2:]) for row in rows])
         loaded = self.load(cursor, [key])[0]
         below = cursor.execute(self.statement["load_below"], where).fetchone()
         known = {row.version for row in loaded.rows}
         if below is not None and below[2] not in known:
-            loaded.rows.append(self._row(below[2:]))
+            loaded.rows.append(self.stored_row(below[2:]))
         return loaded
 
     def load_open(self, cursor: Tuples, names: Sequence[tuple[str, str]]) -> list[list[Row[S]]]:
@@ -92,7 +92,7 @@ class VersionsTable(Generic[S]):
         keys = [{"n": n, "workspace": workspace, "name": name} for n, (workspace, name) in enumerate(names)]
         found: list[list[Row[S]]] = [[] for _ in names]
         for n, *row in cursor.execute(self.statement["load_open"], {"keys": _encode(keys).decode()}):
-            found[n].append(self._row(row))
+            found[n].append(self.stored_row(row))
         return found
 
     def write(self, cursor: Tuples, timelines: Iterable[tuple[str, str, Timeline[S]]]) -> None:
@@ -108,7 +108,7 @@ class VersionsTable(Generic[S]):
                 }
                 for row in timeline.ended.values()
             ]
-            added += [self._columns(workspace, name, row, self.body(row)) for row in timeline.added]
+            added += [self.columns(workspace, name, row, self.body(row)) for row in timeline.added]
         if ended:
             cursor.execute(self.statement["end"], {"rows": _encode(ended).decode()})
         if added:
@@ -120,7 +120,8 @@ class VersionsTable(Generic[S]):
             row.body = _encode(row.snapshot.state).decode()
         return row.body
 
-    def _row(self, columns: Sequence[Any]) -> Row[S]:
+    def stored_row(self, columns: Sequence[Any]) -> Row[S]:
+        """An open row, from the columns that statements select of it."""
         version, valid_from, latest_until, changed_position, created_position, place, body = columns
         return Row(
             version,

@@ -3,7 +3,8 @@
 The files `NNNN_name.sql` beside this module are applied in order, each in a transaction of its own together
 with its row in `schema_migrations`, so that a failed one leaves nothing behind. A session-level advisory
 lock makes processes that start together take turns. A file never changes once it was applied anywhere: its
-checksum is kept and compared.
+checksum is kept and compared. The tables that endpoints read are made by the first files as they were then;
+what they are now, and of which version, `live_tables` sees to.
 """
 
 import hashlib
@@ -15,6 +16,8 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import Connection
+
+from app import live_tables
 
 MIGRATIONS_DIR: Final = Path(__file__).parent
 LOCK_KEY: Final = 0x6C65_6467_6572  # "ledger" in ASCII
@@ -55,6 +58,8 @@ def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
         for migration in missing:
             with connection.transaction():
                 _apply(connection, migration)
+        if connection.execute("SELECT to_regclass('live_projections') IS NOT NULL").fetchone() == (True,):
+            live_tables.settle(connection)
     return [migration.title for migration in missing]
 
 

@@ -6,20 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
-import msgspec
 import psycopg
 from cyclopts import App, Parameter, validators
 from psycopg import Connection
 
 from app.audit.database import current_database
-from app.audit.options import CODES, DONE, FAILED, Options, print_json, told
-from app.audit.tables import print_line
+from app.audit.options import CODES, DONE, FAILED, Options, told
 from app.event_log import UnknownEventError
 from app.rebuild import registry, run
-from app.rebuild.comparing import Difference
 from app.rebuild.display import Display
 from app.rebuild.registry import RebuildRefused
 from app.rebuild.run import Work
+from app.rebuild.telling import Status, print_done, print_outcome, print_verified
 from app.rebuild.verifying import verify as verified
 from app.rebuild.workers import run_workers
 from domain.names import Resource
@@ -97,46 +95,15 @@ def resume(
 @app.command
 @told
 def status(*, options: Options = NO_OPTIONS) -> int:
-    """Show the rebuild there is: how far it is, how fast, what each worker did, and whether one is at work.
+    """Show the rebuild there is, how far and how fast it is, and of which versions the live tables are.
 
     ```
     deployment-ledger rebuild status --json
     ```
     """
     with current_database(options.resolved()) as url, psycopg.connect(url, autocommit=True) as connection:
-        found = registry.current(connection)
-        working = registry.at_work(connection)
-        done, left = registry.done(connection), registry.events_left(connection)
-    rate = sum(worker.recent for worker in done) / registry.RECENT_SECONDS
-    if options.json:
-        print_json(
-            {
-                "run": found,
-                "at_work": working,
-                "events_done": sum(worker.events for worker in done),
-                "events_left": left,
-                "rate": rate,
-                "seconds_left": left / rate if rate else None,
-                "workers": [worker._asdict() for worker in done],
-            }
-        )
-    elif found is None:
-        print_line("no rebuild")
-    else:
-        at_work = "a process is at work on it" if working else "nobody is at work on it"
-        print_line(
-            f"{found.state}: {', '.join(found.resources)}, "
-            f"begun {found.started_at:%Y-%m-%d %H:%M:%SZ}; {at_work}"
-        )
-        if found.state == "building":
-            for worker in done:
-                print_line(f"  worker {worker.worker}: {worker.events:,} events")
-            ends = f", {left / rate:,.0f} s left" if rate else ""
-            print_line(
-                f"  {left:,} of {left + sum(w.events for w in done):,} events left, {rate:,.0f}/s{ends}"
-            )
-        else:
-            print_line(f"  the tables that are not live show the log up to position {found.position}")
+        connection.execute("SET timezone = 'UTC'")
+        Status.of(connection).print(options)
     return DONE
 
 
@@ -151,7 +118,8 @@ def abort(*, options: Options = NO_OPTIONS) -> int:
     """
     with _turn(options) as (connection, _):
         run.end(connection, switched=False)
-    return _said(options, "aborted", "the rebuild is given up, and its tables are dropped")
+    print_done(options, "aborted", "the rebuild is given up, and its tables are dropped")
+    return DONE
 
 
 @app.command
@@ -167,12 +135,9 @@ def rollback(*, options: Options = NO_OPTIONS) -> int:
     """
     with _turn(options) as (connection, _), Display() as display:
         position = run.roll_back(connection, display)
-    return _said(
-        options,
-        "rolled-back",
-        f"the tables from before the switch are live since position {position}",
-        position=position,
-    )
+    told = f"the tables from before the switch are live since position {position}"
+    print_done(options, "rolled-back", told, position=position)
+    return DONE
 
 
 @app.command
@@ -186,7 +151,8 @@ def clean(*, options: Options = NO_OPTIONS) -> int:
     """
     with _turn(options) as (connection, _):
         run.end(connection, switched=True)
-    return _said(options, "cleaned", "the tables that were not live are dropped")
+    print_done(options, "cleaned", "the tables that were not live are dropped")
+    return DONE
 
 
 @app.command
@@ -205,18 +171,7 @@ def verify(*projections: Resource, workers: Workers = CPUS, options: Options = N
     began = time.monotonic()
     with current_database(options.resolved()) as url, Display("verifying") as display:
         result = verified(url, resources, workers, display.total, display.advance)
-    seconds = time.monotonic() - began
-    if options.json:
-        print_json({"ok": result.ok, **msgspec.structs.asdict(result), "seconds": round(seconds, 3)})
-    elif result.ok:
-        print_line(
-            f"ok: up to position {result.position} the tables are what {result.events:,} events add up to "
-            f"({seconds:.1f} s, {result.events / seconds:,.0f} events/s)"
-        )
-    else:
-        if result.shown != result.position:
-            print_line(f"the tables say they show the log up to {result.shown}, it ends at {result.position}")
-        _name(result.differences)
+    print_verified(options, result, time.monotonic() - began)
     return DONE if result.ok else FAILED
 
 
@@ -233,32 +188,5 @@ def _go_on(connection: Connection[Any], url: str, workers: int, options: Options
     work = Work(lambda which, seen: run_workers(url, which, workers, seen))
     with Display("folding", total) as display:
         outcome = run.go_on(connection, work, display, accept=accept)
-    seconds = time.monotonic() - began
-    if options.json:
-        print_json({**msgspec.structs.asdict(outcome), "events": left, "seconds": round(seconds, 3)})
-    elif outcome.switched:
-        rows = ", ".join(f"{found.rows:,} of {name}" for name, found in outcome.fingerprints.items())
-        print_line(
-            f"switched at position {outcome.position}: all rows are equal ({rows}); "
-            f"{left:,} events in {seconds:.1f} s ({left / seconds:,.0f} events/s)"
-            if outcome.fingerprints
-            else f"switched at position {outcome.position}, not compared; {left:,} events in {seconds:.1f} s"
-        )
-        print_line("the old tables are kept: `rebuild rollback` puts them back, `rebuild clean` drops them")
-    else:
-        _name(outcome.differences)
-        print_line("nothing was switched: `rebuild resume --accept-differences` or `rebuild abort`")
+    print_outcome(options, outcome, left, time.monotonic() - began)
     return DONE if outcome.switched else FAILED
-
-
-def _name(differences: list[Difference]) -> None:
-    for difference in differences:
-        print_line(difference.title)
-
-
-def _said(options: Options, state: str, text: str, **more: Any) -> int:
-    if options.json:
-        print_json({"state": state, **more})
-    else:
-        print_line(text)
-    return DONE

@@ -40,6 +40,14 @@ _AMONG: Final[LiteralString] = """
       ON v.workspace = k.workspace AND v.name = k.name
    WHERE v.valid_until > %(after)s
 """
+_COMMON_FIELDS: Final[LiteralString] = """
+    SELECT l.attname
+      FROM pg_attribute l
+      JOIN pg_attribute n ON n.attname = l.attname AND n.atttypid = l.atttypid
+     WHERE l.attrelid = %s::regclass AND n.attrelid = %s::regclass
+       AND l.attnum > 0 AND NOT l.attisdropped AND NOT n.attisdropped
+     ORDER BY l.attnum
+"""
 _WITHOUT_EVENTS: Final[LiteralString] = """
     SELECT workspace, name, version, valid_from, 'extra', ARRAY[]::text[] FROM {live} v
      WHERE NOT EXISTS (SELECT FROM stored_events e
@@ -89,16 +97,18 @@ def differences(
     resource: Resource,
     made: str,
     *,
+    fields: Sequence[str] = (),
     among: Sequence[tuple[str, str]] | None = None,
     after: int = 0,
 ) -> list[Difference]:
     """Where the live table differs from the one in the schema `made`: the first rows in the log's order.
 
     `among` leaves it at the rows of some workspaces and names that began or ended after a position, or still
-    hold: an event after the position can have changed no others of its stream.
+    hold: an event after the position can have changed no others of its stream. Only `fields` are compared,
+    or all that this program fills.
     """
     table = TABLES[resource]
-    fields = [field for field in SHAPES[resource].fields if field not in _KEY]
+    fields = [field for field in fields or SHAPES[resource].fields if field not in _KEY]
     unequal = [sql.SQL("l.{0} IS DISTINCT FROM n.{0}").format(sql.Identifier(field)) for field in fields]
     named = [
         sql.SQL("CASE WHEN {} THEN {} END").format(condition, sql.Literal(field))
@@ -114,6 +124,12 @@ def differences(
     names = [{"workspace": workspace, "name": name} for workspace, name in among or ()]
     where = {"names": msgspec.json.encode(names).decode(), "after": after, "limit": NAMED_MAX}
     return [Difference(resource, *row) for row in connection.execute(statement, where)]
+
+
+def common_fields(connection: Connection[Any], resource: Resource, made: str) -> list[str]:
+    """The columns that the live table and another one have with the same type, as they may be of other code."""
+    names = [f"{schema}.{TABLES[resource]}" for schema in (LIVE, made)]
+    return [name for (name,) in connection.execute(_COMMON_FIELDS, names)]
 
 
 def rows_without_events(connection: Connection[Any], resource: Resource) -> list[Difference]:

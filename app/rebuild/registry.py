@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, Literal, LiteralString, NamedTuple
 
 import msgspec
 import psycopg
-from psycopg import Connection, errors
+from psycopg import Connection, errors, sql
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
+from app.projection_versions import RELEASE, own_versions
 from domain.names import Resource
 
 State = Literal["building", "catching-up", "differs", "switched", "rolled-back"]
@@ -26,6 +28,12 @@ END_WITH_CLIENT: Final[LiteralString] = "SET client_connection_check_interval = 
 # The server may still be noticing that an earlier process is gone.
 _TURN_SESSION: Final[LiteralString] = """
     SET lock_timeout = '2s'; SET jit = off; SET timezone = 'UTC'; SET maintenance_work_mem = '256MB'
+"""
+_ADD: Final[LiteralString] = """
+    INSERT INTO rebuild.run (state, resources, base, position, release, made, replaced)
+    SELECT 'building', %s, %s, %s, %s, %s, jsonb_object_agg(resource, version)
+      FROM live_projections WHERE resource = ANY(%s)
+    RETURNING id
 """
 _SLICES: Final[LiteralString] = """
     SELECT %(run)s::bigint, slice::int, min(originator_id), max(originator_id), sum(events)::bigint
@@ -53,7 +61,10 @@ class RebuildRefused(Exception):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A rebuild: what it rebuilds, and how far it is; see the migration that creates the table."""
+    """A rebuild: what it rebuilds, and how far it is; see the migrations that create the table.
+
+    `made` and `replaced` are versions of its tables, and of those that were live when it began.
+    """
 
     id: int
     state: State
@@ -62,6 +73,19 @@ class Run(msgspec.Struct, frozen=True):
     position: int
     verified: int
     started_at: datetime
+    release: str
+    made: dict[Resource, str]
+    replaced: dict[Resource, str]
+
+    @property
+    def title(self) -> str:
+        """The rebuild for people."""
+        return f"{self.state}, begun {self.started_at:%Y-%m-%d %H:%M:%SZ} by release {self.release}"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this program makes the rows that the rebuild makes."""
+        return self.made == own_versions_of(self.resources)
 
 
 class Slice(NamedTuple):
@@ -110,17 +134,41 @@ def at_work(connection: Connection[Any]) -> bool:
 def current(connection: Connection[Any]) -> Run | None:
     """The rebuild there is."""
     cursor = connection.cursor(row_factory=class_row(Run))
-    return cursor.execute(
-        "SELECT id, state, resources, base, position, verified, started_at FROM rebuild.run"
-    ).fetchone()
+    columns = sql.SQL(", ").join(map(sql.Identifier, Run.__struct_fields__))
+    return cursor.execute(sql.SQL("SELECT {} FROM rebuild.run").format(columns)).fetchone()
+
+
+def existing(connection: Connection[Any]) -> Run:
+    """The rebuild there is, or a refusal."""
+    run = current(connection)
+    if run is None:
+        raise RebuildRefused("there is no rebuild: `rebuild start` begins one")
+    return run
+
+
+def require_own(run: Run) -> None:
+    """Refuse a rebuild whose rows are not those that this program makes."""
+    if not run.is_own:
+        raise RebuildRefused(
+            f"the rebuild is {run.title}, of {_told(run.made)}, and this program makes "
+            f"{_told(own_versions_of(run.resources))}: go on with the release that began it, or give it up "
+            "with `rebuild abort`"
+        )
+
+
+def require_replaced(run: Run) -> None:
+    """Refuse to bring the tables from before a rebuild up to the log where this program makes other rows."""
+    if run.replaced != own_versions_of(run.resources):
+        raise RebuildRefused(
+            f"the tables from before the switch are of {_told(run.replaced)}, and this program makes "
+            f"{_told(own_versions_of(run.resources))}: go back with the release that made them"
+        )
 
 
 def add(connection: Connection[Any], resources: Sequence[Resource], base: int, slice_events: int) -> None:
-    """Register a run up to a position, with its slices."""
+    """Register a run of this program up to a position, with its slices."""
     added = connection.execute(
-        """INSERT INTO rebuild.run (state, resources, base, position)
-           VALUES ('building', %s, %s, %s) RETURNING id""",
-        [list(resources), base, base],
+        _ADD, [list(resources), base, base, RELEASE, Jsonb(own_versions_of(resources)), list(resources)]
     ).fetchone()
     where = {"run": added and added[0], "size": slice_events, "base": base, "resources": list(resources)}
     connection.execute(_ADD_SLICES, where)
@@ -135,7 +183,7 @@ def remove(connection: Connection[Any]) -> None:
 def note(connection: Connection[Any], **columns: Any) -> None:
     """Write down how far the run is: `state`, `position`, `verified`."""
     for column, value in columns.items():
-        statement = psycopg.sql.SQL("UPDATE rebuild.run SET {} = %s").format(psycopg.sql.Identifier(column))
+        statement = sql.SQL("UPDATE rebuild.run SET {} = %s").format(sql.Identifier(column))
         connection.execute(statement, [value])
 
 
@@ -177,3 +225,12 @@ def done(connection: Connection[Any]) -> list[Done]:
           FROM rebuild.slices WHERE done_at IS NOT NULL GROUP BY worker ORDER BY worker
     """)
     return [Done._make(row) for row in rows]
+
+
+def own_versions_of(resources: Sequence[Resource]) -> dict[Resource, str]:
+    """The versions of some projections that this program has."""
+    return {resource: own_versions()[resource] for resource in resources}
+
+
+def _told(versions: Mapping[Resource, str]) -> str:
+    return ", ".join(f"{resource} {version}" for resource, version in versions.items())

@@ -12,11 +12,12 @@ import msgspec
 import psycopg
 from psycopg import Connection, IsolationLevel, sql
 
+from app.projection_versions import stale_in
 from app.reader import HEAD
 from app.rebuild import comparing, registry, tables
 from app.rebuild.comparing import Difference
 from app.rebuild.folding import WORKER_SESSION, RowsOfStreams
-from app.rebuild.registry import Slice
+from app.rebuild.registry import RebuildRefused, Slice
 from app.rebuild.tables import LIVE
 from domain.names import Resource
 from projections.references import TABLES
@@ -51,6 +52,8 @@ def verify(
         with connection.transaction():
             # Before the snapshot is taken: no rebuild puts others in their place meanwhile.
             tables.lock_live(connection, resources, "ACCESS SHARE")
+            if stale := [str(each) for each in stale_in(connection) if each.resource in resources]:
+                raise RebuildRefused("; ".join(stale))
             base, shown = (
                 _number(connection, HEAD),
                 _number(connection, "SELECT position FROM projection_position"),

@@ -15,7 +15,7 @@ import psycopg
 from app.event_log import UnknownEventError
 from app.rebuild import registry
 from app.rebuild.folding import WORKER_SESSION, RowsOfStreams
-from app.rebuild.registry import Run
+from app.rebuild.registry import RebuildRefused, Run
 from app.rebuild.tables import NEW, seen_first
 
 POLL_SECONDS: Final = 0.2
@@ -48,7 +48,7 @@ def work_in_process(url: str, run: Run, number: int, parent: int) -> None:
     gc.disable()
     try:
         work(url, run, number, lambda: os.getppid() == parent)
-    except (psycopg.Error, UnknownEventError) as failure:
+    except (psycopg.Error, UnknownEventError, RebuildRefused) as failure:
         sys.stderr.write(f"deployment-ledger rebuild: worker {number}: {failure}\n")
         sys.exit(1)
     except KeyboardInterrupt:
@@ -59,7 +59,11 @@ def work(url: str, run: Run, number: int, wanted: Callable[[], bool] = lambda: T
     """Load slices until none is free, or they are wanted no more."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(WORKER_SESSION)
-        rows = RowsOfStreams(connection, run.base, run.resources)
+        registry.require_own(run)
+        with connection.transaction():
+            # The columns are those of the new tables.
+            seen_first(connection, NEW)
+            rows = RowsOfStreams(connection, run.base, run.resources)
         more = True
         while more and wanted():
             with connection.transaction():

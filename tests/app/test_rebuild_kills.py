@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from app.rebuild import run
+from app.rebuild.registry import existing
 from tests.support.audit import fill
 from tests.support.builders import create, create_config, delete, report, update
 from tests.support.rebuild import SILENT, Rebuild
@@ -132,7 +133,7 @@ def test_the_database_lost_at_any_call_of_the_way_back(rebuild, monkeypatch, lat
         cut.left = None
         assert rows == rebuild.rows()
         with rebuild.turn() as connection:
-            if run.existing(connection).state == "switched":
+            if existing(connection).state == "switched":
                 run.roll_back(connection, SILENT)
         assert rows == rebuild.rows()
         assert rebuild.finish().switched

@@ -7,7 +7,8 @@ import psycopg
 
 from app.cli import run
 from app.rebuild import registry
-from app.rebuild.run import Work, existing, go_on, start
+from app.rebuild.registry import existing
+from app.rebuild.run import Work, go_on, start
 from app.rebuild.workers import work
 
 TABLES = ("deployment_versions", "deployment_config_versions")

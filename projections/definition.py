@@ -1,0 +1,40 @@
+"""How the tables of versions are made, in whatever schema: the code that fills a table also says its shape.
+
+A file `<table>.sql` names its statements after what they make: the table itself, its key, its indexes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, LiteralString, NamedTuple
+
+from domain.names import Resource
+from projections.deployment_configs import DEPLOYMENT_CONFIGS
+from projections.deployments import DEPLOYMENTS
+from projections.sql import statements
+from projections.versions import VersionsTable
+
+PROJECTIONS: Final[dict[Resource, VersionsTable[Any]]] = {
+    "deployments": DEPLOYMENTS,
+    "deployment-configs": DEPLOYMENT_CONFIGS,
+}
+_COMMENT: Final = re.compile("--.*")
+
+
+class Definition(NamedTuple):
+    """Statements that make a table: first the empty table, then key and indexes by the names they get."""
+
+    create: LiteralString
+    indexes: dict[str, LiteralString]
+
+    @property
+    def text(self) -> str:
+        """The definition without comments and layout."""
+        return " ".join(_COMMENT.sub("", "\n".join((self.create, *self.indexes.values()))).split())
+
+
+def definition(resource: Resource, schema: LiteralString) -> Definition:
+    """How the table of a resource is made in a schema."""
+    table = PROJECTIONS[resource].table
+    named = statements(f"{table}.sql", schema=schema)
+    return Definition(named.pop(table), named)
