@@ -19,7 +19,8 @@ def reader_of(declared: inspect.Type, spelled: Any) -> Reader:  # noqa: PLR0911 
     match declared:
         case inspect.Metadata():
             return reader_of(declared.type, spelled)
-        case inspect.StructType(array_like=False, tag=None, forbid_unknown_fields=False):
+        case inspect.StructType(array_like=False, tag=None):
+            # Members that it does not know are dropped, also where the log, which shares it, allows none.
             return _object_reader(declared)
         case inspect.UnionType(types=(only, inspect.NoneType()) | (inspect.NoneType(), only)):
             return _nullable_reader(reader_of(only, spelled))

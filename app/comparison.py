@@ -13,7 +13,7 @@ from litestar.response.base import ASGIResponse
 
 from app.as_of import position_of
 from app.documented import documented
-from app.history import DECODE, told
+from app.history import told
 from app.ledger import AnyRequest, Ledger, caller, query_of
 from app.reader import Reader
 from app.reading import InvalidRequest
@@ -72,7 +72,7 @@ async def _comparison(request: AnyRequest, name: Name, ledger: Ledger) -> ASGIRe
     origin = await reference_of(ledger.reader, query.origin, "from")
     to = Reference() if query.to is None else await reference_of(ledger.reader, query.to, "to")
     shown = caller(request).sees_auth_context
-    return await told(ledger, compare(DECODE, name, origin, to, auth_context=shown))
+    return await told(ledger, compare(name, origin, to, auth_context=shown))
 
 
 async def reference_of(reader: Reader, text: str, parameter: str) -> Reference:

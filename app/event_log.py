@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Final, LiteralString, NamedTuple, get_args
+from typing import Any, Final, LiteralString, NamedTuple
 
 import msgspec
 from eventsourcing.persistence import InterfaceError, Mapper, Notification, OperationalError, StoredEvent
@@ -22,9 +22,8 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL
 from typing_extensions import override
 
-from domain.deployment import DeploymentEvent
-from domain.deployment_config import DeploymentConfigEvent
-from domain.names import Resource, split_stream_id, stream_id
+from domain.kinds import KINDS, Kinds, resource_of, stored_name
+from domain.names import stream_id
 from domain.stream import Event, Recorded
 
 LOST: Final = (OperationalError, InterfaceError)
@@ -69,16 +68,6 @@ WRITER_SESSION: Final[LiteralString] = """
 """
 
 
-class UnknownEventError(Exception):
-    """The log holds an event that this release does not know: it was written by a newer one."""
-
-    def __init__(self, topic: str, position: int | None) -> None:
-        where = "" if position is None else f" at position {position}"
-        super().__init__(
-            f"event{where} has the unknown stored name {topic!r}; run the release that wrote it, or newer"
-        )
-
-
 class Head(NamedTuple):
     """The end of the log: its last position (0 if it is empty) and the time of the last event.
 
@@ -97,40 +86,32 @@ class Head(NamedTuple):
 class EventMapper(Mapper[str]):
     """Stores events as JSON under stable names instead of class paths."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Kinds = KINDS) -> None:
         self._encode = msgspec.json.Encoder().encode
-        kinds: tuple[type[Event], ...] = (*get_args(DeploymentEvent), *get_args(DeploymentConfigEvent))
-        self._decoders: dict[str, Callable[[bytes], Event]] = {
-            str(kind.__struct_config__.tag): msgspec.json.Decoder(kind).decode for kind in kinds
-        }
+        self._kinds = kinds
 
     @override
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
         """The stored form of a `Recorded` event."""
-        resource: Resource = (
-            "deployments" if isinstance(domain_event.event, DeploymentEvent) else "deployment-configs"
-        )
+        event: Event = domain_event.event
         return StoredEvent(
-            originator_id=stream_id(domain_event.workspace, resource, domain_event.name),
+            originator_id=stream_id(domain_event.workspace, resource_of(event), domain_event.name),
             originator_version=domain_event.stream_version,
-            topic=str(domain_event.event.__struct_config__.tag),
-            state=self._encode(domain_event.event),
+            topic=stored_name(event),
+            state=self._encode(event),
         )
 
     @override
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         """The event with its place; the position is 0 where it was read without one."""
         position = stored_event.id if isinstance(stored_event, Notification) else 0
-        workspace, _, name = split_stream_id(str(stored_event.originator_id))
-        event = self.decode(stored_event.topic, stored_event.state, position or None)
-        return Recorded(workspace, name, stored_event.originator_version, position, event)
-
-    def decode(self, topic: str, state: bytes, position: int | None = None) -> Event:
-        """The event of a stored name; the position is for the error if the name is unknown."""
-        decode = self._decoders.get(topic)
-        if decode is None:
-            raise UnknownEventError(topic, position)
-        return decode(state)
+        return self._kinds.recorded(
+            str(stored_event.originator_id),
+            stored_event.originator_version,
+            stored_event.topic,
+            stored_event.state,
+            position,
+        )
 
 
 class _Datastore(PostgresDatastore):

@@ -12,7 +12,6 @@ from litestar.response.base import ASGIResponse
 
 from app.as_of import position_of
 from app.documented import documented
-from app.event_log import EventMapper
 from app.ledger import VARY, AnyRequest, Ledger, caller, query_of
 from domain.errors import (
     ConfigNotFound,
@@ -26,7 +25,6 @@ from domain.names import ALL_WORKSPACES, Resource, is_workspace
 from domain.stream import version_asked
 from projections.blame import Blame, blame
 from projections.history import History, HistoryPage, Selection, Span
-from projections.occurrences import Decode
 from projections.questions import Question, asked
 from projections.references import Name, Reference
 from projections.timeline import OPEN
@@ -34,7 +32,6 @@ from projections.timeline import OPEN
 T = TypeVar("T")
 
 LIMIT_MAX: Final = 1000
-DECODE: Final[Decode] = EventMapper().to_domain_event
 
 Position = Annotated[int, msgspec.Meta(ge=0)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)]
@@ -149,11 +146,11 @@ async def _blame_of(request: AnyRequest, name: Name, ledger: Ledger) -> ASGIResp
     version = version_asked(query.version) if query.version else None
     position = None if query.as_of is None else await position_of(ledger.reader, query.as_of)
     shown = caller(request).sees_auth_context
-    return await told(ledger, blame(DECODE, name, Reference(version, position), auth_context=shown))
+    return await told(ledger, blame(name, Reference(version, position), auth_context=shown))
 
 
 def _history(request: AnyRequest) -> History:
-    return History(DECODE, auth_context=caller(request).sees_auth_context)
+    return History(auth_context=caller(request).sees_auth_context)
 
 
 def _span(query: HistoryQuery, low: int = 0, high: int = OPEN) -> Span:

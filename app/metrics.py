@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from domain.kinds import kind_of, stored_name
 from domain.stream import Recorded
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -46,6 +47,6 @@ def committed(events: Sequence[Recorded[Any]], writes: int) -> None:
     """Count a batch after its commit."""
     BATCH_WRITES.observe(writes)
     for recorded in events:
-        EVENTS.labels(str(recorded.event.__struct_config__.tag)).inc()
+        EVENTS.labels(kind_of(stored_name(recorded.event))).inc()
     if events:
         PROJECTION_POSITION.set(events[-1].position)

@@ -17,6 +17,7 @@ from app.reader import Unreadable
 from app.reading import InvalidRequest, UnreadableBody
 from app.writer import OutcomeUnknown, Unavailable
 from domain.errors import Refusal
+from domain.kinds import UnreadableEventError
 
 RETRY_AFTER_SECONDS: Final = 1
 
@@ -52,6 +53,12 @@ def outcome_unknown(_: AnyRequest, reason: OutcomeUnknown) -> Response[bytes]:
         "if it had an Idempotency-Key.",
     )
     return respond(answer, {"retry-after": str(RETRY_AFTER_SECONDS), "x-should-retry": "false"})
+
+
+def unreadable_event(_: AnyRequest, unreadable: UnreadableEventError) -> Response[bytes]:
+    """The log holds an event of a newer release: one that runs beside this one can answer, or will."""
+    answer = problem(503, f"Service temporarily unavailable: {unreadable}.")
+    return respond(answer, {"retry-after": str(RETRY_AFTER_SECONDS)})
 
 
 def http_exception(_: AnyRequest, raised: HTTPException) -> Response[bytes]:
@@ -99,6 +106,7 @@ HANDLERS: Final[dict[int | type[Exception], Any]] = {
     OutcomeUnknown: outcome_unknown,
     Unavailable: unavailable,
     Unreadable: unavailable,
+    UnreadableEventError: unreadable_event,
     HTTPException: http_exception,
     Exception: fault,
 }

@@ -15,7 +15,7 @@ import msgspec
 from psycopg import Connection, Cursor
 from typing_extensions import override
 
-from app.event_log import EventMapper
+from domain.kinds import KINDS
 from domain.names import Resource
 from projections.definition import PROJECTIONS
 from projections.fold_version import fold_version
@@ -33,7 +33,7 @@ _LIVE: Final[LiteralString] = """
 @cache
 def own_versions() -> Mapping[Resource, str]:
     """The version of each projection that this program has."""
-    decode = EventMapper().decode
+    decode = KINDS.decode
     return {resource: fold_version(resource, decode) for resource in PROJECTIONS}
 
 

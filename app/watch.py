@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Final
 
 import msgspec
+import structlog
 from litestar import Router, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -21,6 +22,7 @@ from app.ledger import VARY, AnyRequest, Ledger, caller, query_of
 from app.reader import Reader
 from app.watcher import Watcher
 from domain.errors import WorkspaceNotFound
+from domain.kinds import UnreadableEventError
 from domain.names import ALL_WORKSPACES, Resource, is_workspace
 from projections.following import Wanted
 
@@ -38,6 +40,7 @@ _HEADERS: Final = {
     "x-accel-buffering": "no",
 }
 _POSITION_DIGITS_MAX: Final = 18
+_log = structlog.get_logger()
 
 
 class WatchQuery(msgspec.Struct, frozen=True):
@@ -82,15 +85,21 @@ class EventStream(ASGIResponse):
                 leaving.cancel()
 
     async def _send_events(self, watcher: Watcher, send: Send) -> None:
-        chunk = _BEGIN
+        chunk, last = _BEGIN, b""
         while not watcher.ended:
             sending = send({"type": "http.response.body", "body": chunk, "more_body": True})
             try:
                 await watcher.hand_over(sending, STALL_SECONDS_MAX)
             except TimeoutError:
                 return
-            chunk = await watcher.next(self._heartbeat_seconds) or _HEARTBEAT
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            try:
+                chunk = await watcher.next(self._heartbeat_seconds) or _HEARTBEAT
+            except UnreadableEventError as unreadable:
+                # Who comes back may find a newer release, and goes on there with this very event.
+                _log.warning("a watcher is sent away", reason=str(unreadable))
+                last = b": %b\n" % str(unreadable).encode()
+                break
+        await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 class Watch:
@@ -130,7 +139,8 @@ async def watch(
     its kind, and `data` a JSON object with `position`, `at`, `kind`, `workspace`, `resource`, `name`,
     `actor`, `reason` and `versions`, a list of `version` and `body`: the object as it is after the event,
     null if it was removed. Comments are signs of life. Whoever is cut off goes on with `Last-Event-ID`,
-    however much later; position 0 is before the first event.
+    however much later; position 0 is before the first event. An event that a newer release wrote and this one
+    cannot read ends the stream, with a comment that says so.
     """
     query = query_of(request, WatchQuery)
     if workspace != ALL_WORKSPACES and not is_workspace(workspace):

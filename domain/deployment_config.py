@@ -17,7 +17,7 @@ Engine = Literal["nim", "vllm", "generic"]
 ModelType = Literal["llm", "embed", "other"]
 
 
-class ToolCallConfig(msgspec.Struct, frozen=True):
+class ToolCallConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the engine finds tool calls in what the model says."""
 
     tool_call_parser: Text255 | None = None
@@ -25,7 +25,7 @@ class ToolCallConfig(msgspec.Struct, frozen=True):
     auto_tool_choice: bool | None = None
 
 
-class ModelSpec(msgspec.Struct, frozen=True):
+class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which model is to be served."""
 
     model_type: ModelType | None = None
@@ -37,7 +37,7 @@ class ModelSpec(msgspec.Struct, frozen=True):
     lora_enabled: bool = False
 
 
-class K8sNimOperatorConfig(msgspec.Struct, frozen=True):
+class K8sNimOperatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings handed to the Kubernetes operator as they are."""
 
     resources: dict[str, Any] | None = None
@@ -46,7 +46,7 @@ class K8sNimOperatorConfig(msgspec.Struct, frozen=True):
     startup_probe_grace_seconds: Annotated[int, msgspec.Meta(gt=0)] | None = None
 
 
-class ExecutorConfig(msgspec.Struct, frozen=True):
+class ExecutorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the model is served with and on."""
 
     gpu: Count

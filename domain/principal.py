@@ -7,7 +7,7 @@ from msgspec import Struct
 _SERVICE: Final = "service:"
 
 
-class Principal(Struct, frozen=True, omit_defaults=True):
+class Principal(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A caller as its gateway or token describes it; all defaults together are the anonymous caller."""
 
     id: str = ""

@@ -17,11 +17,20 @@ S = TypeVar("S")
 E = TypeVar("E")
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+class Event(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
     """Base of all events: when, who and, where the caller said so, why.
 
     `at` is UTC and unique in the whole log: no two events share a time, and later events have later times.
-    The tag of a subclass is its stored name; it outlives any renaming of the class.
+    The tag of a subclass is its stored name; it outlives any renaming of the class. A member that the class
+    does not have was written by newer code: an event is then not readable. The same holds for every struct in
+    an event.
     """
 
     at: datetime

@@ -19,7 +19,7 @@ import msgspec
 
 from domain.changes import RECORDS, FieldChange, changed_fields
 from domain.names import Resource
-from projections.occurrences import Actor, Decode, Occurrence, events_at
+from projections.occurrences import Actor, Occurrence, events_at
 from projections.questions import Ask, Question
 from projections.references import NOW, TABLES, Name, Reference, members_of, state_of
 from projections.sql import statements
@@ -56,7 +56,7 @@ class Blame(msgspec.Struct, frozen=True):
     fields: tuple[BlamedField, ...]
 
 
-def blame(decode: Decode, name: Name, reference: Reference, *, auth_context: bool) -> Question[Blame]:
+def blame(name: Name, reference: Reference, *, auth_context: bool) -> Question[Blame]:
     """Who set the fields of a version; a Refusal if there is no such version."""
     state = yield from state_of(name, reference)
     fields = dict(leaves(members_of(state.body, auth_context=auth_context)))
@@ -69,7 +69,7 @@ def blame(decode: Decode, name: Name, reference: Reference, *, auth_context: boo
         steps = yield from _descent(name, begin, fields)
         search.follow(steps, ended=len(steps) <= STEPS_PER_READ)
         version, created_position, until, *_ = steps[-1]
-    events = yield from events_at(decode, {setter.position for setter in search.found.values()})
+    events = yield from events_at({setter.position for setter in search.found.values()})
     seen = {
         position: Occurrence.of(recorded, auth_context=auth_context) for position, recorded in events.items()
     }

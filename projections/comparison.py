@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from domain.changes import RECORDS, FieldChange, PatchOperation, changed_fields, patch
-from projections.occurrences import Decode, Occurrence, events_at
+from projections.occurrences import Occurrence, events_at
 from projections.questions import Question
 from projections.references import Name, Reference, State, state_of
 
@@ -59,9 +59,7 @@ class Comparison(msgspec.Struct, frozen=True):
     text: str
 
 
-def compare(
-    decode: Decode, name: Name, origin: Reference, to: Reference, *, auth_context: bool
-) -> Question[Comparison]:
+def compare(name: Name, origin: Reference, to: Reference, *, auth_context: bool) -> Question[Comparison]:
     """How two states differ; a Refusal if one of them never was.
 
     The patch makes the one body as its reader sees it into the other, with all members.
@@ -70,7 +68,7 @@ def compare(
     for reference in (origin, to):
         sides.append((yield from state_of(name, reference)))  # noqa: PERF401 - no yield in comprehensions
     before, after = (side.members(auth_context=auth_context) for side in sides)
-    described = yield from _described(decode, sides, auth_context=auth_context)
+    described = yield from _described(sides, auth_context=auth_context)
     changes = tuple(changed_fields(before, after, RECORDS))
     effective = None
     if name.resource == "deployments":
@@ -99,11 +97,9 @@ def _effective(workspace: str, before: dict[str, Any], after: dict[str, Any]) ->
     return Effective(ComparedConfig(origin, to, tuple(changed_fields(bodies[0], bodies[1]))))
 
 
-def _described(
-    decode: Decode, sides: Sequence[State], *, auth_context: bool
-) -> Question[list[ComparedState]]:
+def _described(sides: Sequence[State], *, auth_context: bool) -> Question[list[ComparedState]]:
     positions = [position for side in sides for position in (side.created_position, side.position)]
-    events = yield from events_at(decode, positions)
+    events = yield from events_at(positions)
     seen = {
         position: Occurrence.of(recorded, auth_context=auth_context) for position, recorded in events.items()
     }

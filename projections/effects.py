@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from domain.changes import RECORDS, FieldChange, changed_fields
+from domain.kinds import resource_of
 from domain.stream import Recorded
-from projections.occurrences import adds_version, resource_of, touched
+from projections.occurrences import adds_version, touched
 from projections.questions import Ask, Question
 from projections.references import TABLES, members_of
 from projections.sql import statements

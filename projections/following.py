@@ -12,8 +12,11 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 import msgspec
 
+from domain.kinds import KINDS, kind_of
 from domain.names import Resource, split_stream_id
-from domain.principal import ANONYMOUS, Principal
+from domain.principal import Principal
+from domain.stream import Event
+from projections.occurrences import touched
 from projections.questions import Ask, Question
 from projections.sql import statements
 
@@ -100,34 +103,21 @@ def page_of_log(after: int, until: int, wanted: Wanted = EVERYTHING) -> Question
     return Page(events, events[-1].position if events else after)
 
 
-class _State(msgspec.Struct, frozen=True):
-    """What all kinds of events have, also those that only a newer release knows."""
-
-    at: datetime
-    by: Principal = ANONYMOUS
-    reason: str | None = None
-    version: int | None = None
-    versions: tuple[int, ...] = ()
-
-
-_decode = msgspec.json.Decoder(_State).decode
-
-
 class _Stored(NamedTuple):
     position: int
     workspace: str
     resource: Resource
     name: str
     kind: str
-    state: _State
+    event: Event
 
     @classmethod
-    def of(cls, position: int, stream: str, kind: str, state: bytes) -> _Stored:
-        return cls(position, *split_stream_id(stream), kind, _decode(state))
+    def of(cls, position: int, stream: str, name: str, state: bytes) -> _Stored:
+        return cls(position, *split_stream_id(stream), kind_of(name), KINDS.decode(name, state, position))
 
     @property
     def versions(self) -> tuple[int, ...]:
-        return self.state.versions if self.state.version is None else (self.state.version,)
+        return touched(self.event)
 
     def followed(self, bodies: Mapping[tuple[int, int], str]) -> Followed:
         return Followed(
@@ -136,9 +126,9 @@ class _Stored(NamedTuple):
             self.workspace,
             self.resource,
             self.name,
-            self.state.at,
-            self.state.by,
-            self.state.reason,
+            self.event.at,
+            self.event.by,
+            self.event.reason,
             tuple((version, bodies.get((self.position, version))) for version in self.versions),
         )
 

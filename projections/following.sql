@@ -11,7 +11,7 @@ SELECT f.notification_id, f.originator_id, f.topic, CASE WHEN f.bytes_before < %
                    AND (%(workspace)s::text IS NULL OR split_part(s.originator_id, '/', 1) = %(workspace)s)
                    AND (%(resource)s::text IS NULL OR split_part(s.originator_id, '/', 2) = %(resource)s)
                    AND (%(name)s::text IS NULL OR split_part(s.originator_id, '/', 3) = %(name)s)
-                   AND (%(kind)s::text IS NULL OR s.topic = %(kind)s)
+                   AND (%(kind)s::text IS NULL OR rtrim(rtrim(s.topic, '0123456789'), '.') = %(kind)s)
                  ORDER BY s.notification_id
                  LIMIT %(limit)s) e) f
  ORDER BY f.notification_id;

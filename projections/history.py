@@ -12,10 +12,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from domain.kinds import KINDS, kind_of, resource_of, stored_name
 from domain.names import ALL_WORKSPACES, Resource, stream_id
 from domain.stream import Event, Recorded
 from projections.effects import VersionChange, effects_of
-from projections.occurrences import Actor, Decode, kind_of, recorded_of, resource_of
+from projections.occurrences import Actor
 from projections.questions import Ask, Question
 from projections.references import TABLES, Name
 from projections.sql import statements
@@ -73,8 +74,7 @@ class History:
     `auth_context` is whether the one who asks may see who wrote a version.
     """
 
-    def __init__(self, decode: Decode, *, auth_context: bool) -> None:
-        self._decode = decode
+    def __init__(self, *, auth_context: bool) -> None:
         self._auth_context = auth_context
 
     def of_name(self, name: Name, span: Span) -> Question[HistoryPage]:
@@ -115,7 +115,7 @@ class History:
         statement = (_NEWEST_FIRST if span.newest_first else _OLDEST_FIRST)[which]
         # One more than is asked for tells whether there is a next page.
         rows = yield Ask(statement, {**where, **selection._asdict(), "limit": span.limit + 1})
-        events = [recorded_of(self._decode, row) for row in rows[: span.limit]]
+        events = [KINDS.recorded(*row) for row in rows[: span.limit]]
         entries = yield from self.entries(events)
         return HistoryPage(tuple(entries), events[-1].position if len(rows) > span.limit else None)
 
@@ -124,7 +124,7 @@ class History:
         return HistoryEntry(
             position=recorded.position,
             at=event.at,
-            kind=kind_of(event),
+            kind=kind_of(stored_name(event)),
             workspace=recorded.workspace,
             resource=resource_of(event),
             name=recorded.name,

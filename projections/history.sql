@@ -1,5 +1,6 @@
 -- Statements on the log of events; {direction} is ASC or DESC. Ranges begin after `low` and end with `high`. That an
--- actor's id occurs in an event at all is found out first: that takes a fraction of what decoding takes.
+-- actor's id occurs in an event at all is found out first: that takes a fraction of what decoding takes. A stored name
+-- is its kind, perhaps with the number of a later shape.
 
 -- :stream_version
 -- How many events a stream had at a position: by bisection, since its versions are dense from 1.
@@ -26,7 +27,7 @@ SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_i
        SELECT s.*
          FROM stored_events s
         WHERE s.originator_id = r.stream AND s.originator_version > r.low AND s.originator_version <= r.high
-          AND (%(kind)s::text IS NULL OR s.topic = %(kind)s)
+          AND (%(kind)s::text IS NULL OR rtrim(rtrim(s.topic, '0123456789'), '.') = %(kind)s)
           AND (%(actor)s::text IS NULL
                OR position(convert_to(%(actor)s, 'UTF8') IN s.state) > 0
                   AND %(actor)s IN (coalesce(convert_from(s.state, 'UTF8')::json -> 'by' ->> 'id', ''),
@@ -45,7 +46,7 @@ SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_i
  WHERE (split_part(e.originator_id, '/', 1), e.notification_id) > (%(workspace)s, %(low)s)
    AND (split_part(e.originator_id, '/', 1), e.notification_id) <= (%(workspace)s, %(high)s)
    AND (%(resource)s::text IS NULL OR split_part(e.originator_id, '/', 2) = %(resource)s)
-   AND (%(kind)s::text IS NULL OR e.topic = %(kind)s)
+   AND (%(kind)s::text IS NULL OR rtrim(rtrim(e.topic, '0123456789'), '.') = %(kind)s)
    AND (%(actor)s::text IS NULL
         OR position(convert_to(%(actor)s, 'UTF8') IN e.state) > 0
            AND %(actor)s IN (coalesce(convert_from(e.state, 'UTF8')::json -> 'by' ->> 'id', ''),
@@ -60,7 +61,7 @@ SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_i
  WHERE e.notification_id > %(low)s AND e.notification_id <= %(high)s
    AND (%(resource)s::text IS NULL OR split_part(e.originator_id, '/', 2) = %(resource)s)
    AND (%(name)s::text IS NULL OR split_part(e.originator_id, '/', 3) = %(name)s)
-   AND (%(kind)s::text IS NULL OR e.topic = %(kind)s)
+   AND (%(kind)s::text IS NULL OR rtrim(rtrim(e.topic, '0123456789'), '.') = %(kind)s)
    AND (%(actor)s::text IS NULL
         OR position(convert_to(%(actor)s, 'UTF8') IN e.state) > 0
            AND %(actor)s IN (coalesce(convert_from(e.state, 'UTF8')::json -> 'by' ->> 'id', ''),

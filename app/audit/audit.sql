@@ -3,8 +3,8 @@
 -- :live
 -- Deployment versions that held at a position, with the events that made the version, and that changed it last.
 SELECT v.workspace, v.name, v.version, v.config, v.config_version, v.status, v.status_message,
-       made.notification_id, made.topic, made.recorded_at, made.state,
-       changed.notification_id, changed.topic, changed.recorded_at, changed.state
+       made.notification_id, made.topic, made.state,
+       changed.notification_id, changed.topic, changed.state
   FROM deployment_versions v
   JOIN stored_events made ON made.notification_id = v.created_position
   JOIN stored_events changed ON changed.notification_id = v.changed_position

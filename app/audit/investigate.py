@@ -9,7 +9,7 @@ from rich.text import Text
 
 from app.audit import tables
 from app.audit.database import as_the_service, position_before, position_until, snapshot
-from app.audit.log import KINDS, last_position
+from app.audit.log import last_position
 from app.audit.options import (
     AT_LEAST_1,
     DONE,
@@ -24,7 +24,7 @@ from app.audit.options import (
 )
 from app.audit.scope import Moment, Named, Scope, VersionAt
 from app.audit.search import Search
-from app.event_log import EventMapper
+from domain.kinds import KINDS
 from domain.names import Resource
 from projections.blame import BlamedField
 from projections.blame import blame as blame_question
@@ -36,14 +36,13 @@ from projections.references import Name, Reference
 NO_OPTIONS: Final = Options()
 EVERYTHING: Final = Scope()
 LATEST: Final = VersionAt(None, None)
-_decode = EventMapper().to_domain_event
 
 
 def kind_argument(_type: Any, tokens: Sequence[Token]) -> str:
-    """A stored event name, as the command line has it."""
+    """A kind of event, as the command line has it."""
     kind = tokens[0].value
-    if kind not in KINDS:
-        raise ValueError(f"{kind!r} is no kind of event; there are {', '.join(KINDS)}")
+    if kind not in KINDS.kinds:
+        raise ValueError(f"{kind!r} is no kind of event; there are {', '.join(KINDS.kinds)}")
     return kind
 
 
@@ -151,7 +150,7 @@ def diff(
     with snapshot(options.resolved()) as connection:
         as_the_service(connection)
         sides = [_reference(connection, state) for state in (before, after)]
-        found = answered(connection, compare(_decode, _name(name), *sides, auth_context=True))
+        found = answered(connection, compare(_name(name), *sides, auth_context=True))
     if options.json:
         print_json(found)
         return DONE
@@ -180,7 +179,7 @@ def blame(
     """
     with snapshot(options.resolved()) as connection:
         as_the_service(connection)
-        question = blame_question(_decode, _name(name), Reference(version), auth_context=True)
+        question = blame_question(_name(name), Reference(version), auth_context=True)
         found = answered(connection, question)
     if options.json:
         print_json(found)

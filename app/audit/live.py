@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import msgspec
 from psycopg import Connection
 
 from app.audit.log import SLICE_ROWS
-from domain.principal import ANONYMOUS, Principal
+from domain.kinds import KINDS, kind_of
 from projections.occurrences import Actor, Occurrence
 from projections.sql import statements
 
@@ -47,22 +46,15 @@ def live(
                 config_version,
                 status,
                 message,
-                made=_occurrence(*row[7:11]),
-                changed=_occurrence(*row[11:]),
+                made=_occurrence(*row[7:10]),
+                changed=_occurrence(*row[10:]),
             )
 
 
-class _Signed(msgspec.Struct, frozen=True):
-    """What of an event says by whom it was, and why."""
-
-    by: Principal = ANONYMOUS
-    reason: str | None = None
-
-
-def _occurrence(position: int, kind: str, at: datetime, state: bytes) -> Occurrence:
-    signed = _signed(state)
-    return Occurrence(position, at, kind, Actor.of(signed.by, auth_context=True), signed.reason)
+def _occurrence(position: int, name: str, state: bytes) -> Occurrence:
+    event = KINDS.decode(name, state, position)
+    actor = Actor.of(event.by, auth_context=True)
+    return Occurrence(position, event.at, kind_of(name), actor, event.reason)
 
 
 _STATEMENT = statements("audit.sql", package="app.audit")
-_signed = msgspec.json.Decoder(_Signed).decode

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple
 
-import msgspec
 from psycopg import Connection, sql
 
 from app.audit.deviation import Deviation, Place
 from app.audit.scope import Scope
-from domain.deployment import DeploymentEvent
-from domain.deployment_config import DeploymentConfigEvent
-from domain.names import Resource
+from domain.kinds import KINDS, UnreadableEventError
 from domain.stream import Event
 
 SLICE_ROWS: Final = 2_000
@@ -21,7 +18,7 @@ SLICE_ROWS: Final = 2_000
 
 
 class Stored(NamedTuple):
-    """An event as the database has it; `state` is its JSON."""
+    """An event as the database has it; `kind` is its stored name, and `state` its JSON."""
 
     position: int
     stream: str
@@ -34,24 +31,6 @@ class Stored(NamedTuple):
     def place(self) -> Place:
         """Where it is."""
         return Place(self.position, self.stream, self.stream_version)
-
-
-class Kind(NamedTuple):
-    """A stored name: whose streams it belongs to, and the decoder of its events."""
-
-    resource: Resource
-    decoder: msgspec.json.Decoder[Event]
-
-
-def _kinds(resource: Resource, union: Any) -> dict[str, Kind]:
-    classes: tuple[type[Event], ...] = get_args(union)
-    return {str(c.__struct_config__.tag): Kind(resource, msgspec.json.Decoder(c)) for c in classes}
-
-
-KINDS: Final = {
-    **_kinds("deployments", DeploymentEvent),
-    **_kinds("deployment-configs", DeploymentConfigEvent),
-}
 
 
 def events(
@@ -93,17 +72,12 @@ def last_position(connection: Connection[Any], scope: Scope) -> int:
 
 def decode(stored: Stored) -> Event:
     """The event itself, or a `Deviation` if this release cannot read it."""
-    kind = KINDS.get(stored.kind)
-    if kind is None:
-        found = f"the unknown name {stored.kind!r}"
-        raise Deviation(stored.place, "event", expected="an event that this release knows", found=found)
     try:
-        return kind.decoder.decode(stored.state)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        expected = f"the JSON of a {stored.kind}"
-        raise Deviation(
-            stored.place, "event", expected=expected, found=f"what does not decode: {error}"
-        ) from error
+        return KINDS.decode(stored.kind, stored.state, stored.position)
+    except UnreadableEventError as error:
+        found = f"{stored.kind!r}, which it cannot read: {error.fault}"
+        expected = "an event that this release can read"
+        raise Deviation(stored.place, "event", expected=expected, found=found) from error
 
 
 def _within(scope: Scope) -> sql.Composable:

@@ -25,6 +25,7 @@ from app.audit.scope import (
 )
 from app.settings import DEFAULTS, Resolved, describe, resolve
 from domain.errors import Refusal
+from domain.kinds import UnreadableEventError
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -115,6 +116,7 @@ CODES: Final[dict[type[Exception], int]] = {
     WrongUse: WRONG_USE,
     OutsideTheLog: WRONG_USE,
     ExportRefused: FAILED,
+    UnreadableEventError: FAILED,
     Interrupted: INTERRUPTED,
 }
 

@@ -38,6 +38,7 @@ from domain.deployment_config import (
     UpdateDeploymentConfig,
 )
 from domain.errors import Refusal
+from domain.kinds import stored_name
 from domain.stream import Event, Recorded
 
 RULE_OF_REFUSAL: Final[dict[type[Refusal], Rule]] = {
@@ -158,7 +159,7 @@ def _refused(recorded: Recorded[Any], resource: str, refusal: Refusal) -> Deviat
         _place(recorded, resource),
         RULE_OF_REFUSAL.get(type(refusal), rule),
         expected="an event that the rules allow",
-        found=f"{_kind(event)}, which they refuse: {refusal}",
+        found=f"{stored_name(event)}, which they refuse: {refusal}",
     )
 
 
@@ -169,10 +170,10 @@ def _require_same(recorded: Recorded[Any], resource: str, decided: Event | None)
     place = _place(recorded, resource)
     if decided is None:
         expected = "no event, as it changes nothing"
-        raise Deviation(place, "decision", expected=expected, found=_kind(event))
+        raise Deviation(place, "decision", expected=expected, found=stored_name(event))
     if type(decided) is not type(event):
         rule: Rule = "removal" if isinstance(event, _REMOVALS) else "decision"
-        raise Deviation(place, rule, expected=_kind(decided), found=_kind(event))
+        raise Deviation(place, rule, expected=stored_name(decided), found=stored_name(event))
     field = next(f for f in event.__struct_fields__ if getattr(decided, f) != getattr(event, f))
     raise Deviation(
         place,
@@ -180,10 +181,6 @@ def _require_same(recorded: Recorded[Any], resource: str, decided: Event | None)
         expected=f"{field} {_json(getattr(decided, field))}",
         found=f"{field} {_json(getattr(event, field))}",
     )
-
-
-def _kind(event: Event) -> str:
-    return str(event.__struct_config__.tag)
 
 
 def _json(value: Any) -> str:

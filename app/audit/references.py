@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final, LiteralString
 
-import msgspec
 from psycopg import Connection
 
-from app.audit.log import events
+from app.audit.deviation import Deviation
+from app.audit.log import Stored, decode, events
 from app.audit.scope import Scope
 from domain.names import stream_id
 
-# Found in the stored bytes as our encoder writes them; a stream too many does no harm.
+# The name occurs in the stored bytes, whatever the shape of the event; a stream too many does no harm.
 _REFERRING: Final[LiteralString] = """
     SELECT DISTINCT originator_id
       FROM stored_events
      WHERE split_part(originator_id, '/', 1) = %(workspace)s
        AND split_part(originator_id, '/', 2) = 'deployments'
-       AND position(%(reference)s::bytea IN state) > 0
+       AND position(convert_to(%(config)s, 'UTF8') IN state) > 0
 """
 
 
@@ -26,19 +26,15 @@ def streams_beside(connection: Connection[Any], scope: Scope) -> list[str] | Non
     if scope.workspace is None or scope.stream is None:
         return None
     if scope.resource == "deployments":
-        names = {name for stored in events(connection, scope) if (name := _config(stored.state)) is not None}
+        names = {name for stored in events(connection, scope) if (name := _config(stored)) is not None}
         return [scope.stream, *(stream_id(scope.workspace, "deployment-configs", name) for name in names)]
-    reference = msgspec.json.encode({"config": scope.name})[1:-1]
-    found = connection.execute(_REFERRING, {"workspace": scope.workspace, "reference": reference}).fetchall()
+    where = {"workspace": scope.workspace, "config": scope.name}
+    found = connection.execute(_REFERRING, where).fetchall()
     return [scope.stream, *(stream for (stream,) in found)]
 
 
-class _Reference(msgspec.Struct, frozen=True):
-    config: str | None = None
-
-
-def _config(state: bytes) -> str | None:
+def _config(stored: Stored) -> str | None:
     try:
-        return msgspec.json.decode(state, type=_Reference).config
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return getattr(decode(stored), "config", None)
+    except Deviation:
         return None  # the replay will say so, at its place

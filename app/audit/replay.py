@@ -16,11 +16,12 @@ import msgspec
 
 from app.audit.deviation import Deviation, Place
 from app.audit.folded import Folded
-from app.audit.log import KINDS, Stored, decode
+from app.audit.log import Stored, decode
 from app.audit.redecide import require_config_event, require_deployment_event
 from app.audit.row_check import RowCheck
 from app.audit.stored_rows import StoredRows
 from domain.deployment_config import Referrer
+from domain.kinds import resource_of
 from domain.names import Resource, split_stream_id, stream_id
 from domain.stream import Event, Recorded
 
@@ -57,7 +58,7 @@ class Replay:
         """Check an event, and the rows that came of it."""
         event = decode(stored)
         self._require_order(stored, event)
-        folded = self._stream(stored)
+        folded = self._stream(stored, event)
         # After the gaps: where an event was lost, the rows it made are not what is wrong.
         self._rows.require_none_before(stored.position)
         recorded = Recorded(folded.workspace, folded.name, stored.stream_version, stored.position, event)
@@ -97,7 +98,7 @@ class Replay:
             raise Deviation(stored.place, "time", expected=expected, found=_time(stored.at))
         self._at = event.at
 
-    def _stream(self, stored: Stored) -> Folded:
+    def _stream(self, stored: Stored, event: Event) -> Folded:
         folded = self._streams.get(stored.stream)
         if folded is None:
             try:
@@ -107,7 +108,7 @@ class Replay:
                 raise Deviation(
                     stored.place, "stream", expected=expected, found=repr(stored.stream)
                 ) from error
-        if KINDS[stored.kind].resource != folded.resource:
+        if resource_of(event) != folded.resource:
             expected = f"an event of {folded.resource}"
             raise Deviation(stored.place, "stream", expected=expected, found=stored.kind)
         dense = folded.stream_version + 1

@@ -14,7 +14,6 @@ from app.audit.database import as_the_service
 from app.audit.options import Interrupted, print_all
 from app.audit.progress import ProgressBar
 from app.audit.scope import Scope
-from app.event_log import EventMapper
 from domain.names import ALL_WORKSPACES
 from projections.history import History, HistoryEntry, Selection, Span
 from projections.questions import answered
@@ -43,7 +42,7 @@ class Search:
         self._selection = selection
         self._span = span
         self._limit = limit
-        self._history = History(EventMapper().to_domain_event, auth_context=True)
+        self._history = History(auth_context=True)
 
     def show(self, *, as_json: bool) -> int:
         """Print what is found, and give the number of events."""

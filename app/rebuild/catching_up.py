@@ -7,9 +7,9 @@ from typing import Any, Final, LiteralString, NamedTuple
 from psycopg import Connection
 
 from app.audit.stored_rows import SHAPES
-from app.event_log import EventMapper
 from app.rebuild import registry
 from app.rebuild.tables import seen_first
+from domain.kinds import KINDS
 from domain.names import Resource, split_stream_id
 from domain.stream import Recorded
 from projections.timeline import Timeline
@@ -48,14 +48,13 @@ def fold_round(
     """
     seen_first(connection, schema)
     connection.execute(_BY_KEY)
-    mapper = EventMapper()
     events: dict[Resource, dict[tuple[str, str], list[Recorded[Any]]]] = {name: {} for name in resources}
     count, position = 0, after
     for stream, version, topic, state, position in connection.execute(_EVENTS, [after, limit]):
         count += 1
         workspace, resource, name = split_stream_id(stream)
         if resource in events:
-            event = mapper.decode(topic, bytes(state), position)
+            event = KINDS.decode(topic, bytes(state), position)
             recorded = Recorded(workspace, name, version, position, event)
             events[resource].setdefault((workspace, name), []).append(recorded)
     streams = {resource: list(of_streams) for resource, of_streams in events.items() if of_streams}

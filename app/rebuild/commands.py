@@ -12,7 +12,6 @@ from psycopg import Connection
 
 from app.audit.database import current_database
 from app.audit.options import CODES, DONE, FAILED, Options, told
-from app.event_log import UnknownEventError
 from app.rebuild import registry, run
 from app.rebuild.display import Display
 from app.rebuild.registry import RebuildRefused
@@ -48,7 +47,7 @@ Accept = Annotated[
         negative="", help="Switch even where live and new rows differ: the live ones are what is wrong."
     ),
 ]
-CODES[RebuildRefused] = CODES[UnknownEventError] = FAILED
+CODES[RebuildRefused] = FAILED
 
 app = App(name="rebuild", help=HELP, help_epilogue=EPILOGUE, help_format="markdown")
 

@@ -9,8 +9,8 @@ import msgspec
 from psycopg import Connection, sql
 
 from app.audit.stored_rows import SHAPES, Shape
-from app.event_log import EventMapper
 from app.rebuild.registry import END_WITH_CLIENT, Slice
+from domain.kinds import KINDS
 from domain.names import Resource, split_stream_id
 from domain.stream import Recorded
 from projections.timeline import OPEN, Row, Timeline
@@ -39,7 +39,6 @@ class RowsOfStreams:
 
     def __init__(self, connection: Connection[Any], base: int, resources: list[Resource]) -> None:
         self._connection = connection
-        self._mapper = EventMapper()
         self._where = {"base": base, "resources": resources}
         self._sinks = {resource: _Sink(connection, SHAPES[resource]) for resource in resources}
 
@@ -56,7 +55,7 @@ class RowsOfStreams:
                 workspace, resource, name = split_stream_id(stream)
                 streams.append((resource, workspace, name))
                 fold = _Fold(self._sinks[resource], workspace, name)
-            event = self._mapper.decode(topic, state, position)
+            event = KINDS.decode(topic, state, position)
             fold.apply(Recorded(fold.workspace, fold.name, version, position, event))  # type: ignore[union-attr]
         if fold is not None:
             fold.write()

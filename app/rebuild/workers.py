@@ -12,11 +12,11 @@ from typing import Final
 
 import psycopg
 
-from app.event_log import UnknownEventError
 from app.rebuild import registry
 from app.rebuild.folding import WORKER_SESSION, RowsOfStreams
 from app.rebuild.registry import RebuildRefused, Run
 from app.rebuild.tables import NEW, seen_first
+from domain.kinds import UnreadableEventError
 
 POLL_SECONDS: Final = 0.2
 
@@ -48,7 +48,7 @@ def work_in_process(url: str, run: Run, number: int, parent: int) -> None:
     gc.disable()
     try:
         work(url, run, number, lambda: os.getppid() == parent)
-    except (psycopg.Error, UnknownEventError, RebuildRefused) as failure:
+    except (psycopg.Error, UnreadableEventError, RebuildRefused) as failure:
         sys.stderr.write(f"deployment-ledger rebuild: worker {number}: {failure}\n")
         sys.exit(1)
     except KeyboardInterrupt:

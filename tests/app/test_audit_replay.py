@@ -126,7 +126,7 @@ FAULTS = {
         [EDIT.format('"status":"READY"', '"status":"FINE"', 4)],
         "event",
         4,
-        "the JSON of a deployment.status-changed",
+        "an event that this release can read",
         "Invalid enum value 'FINE'",
     ),
     "an event that says nothing new": (
@@ -160,15 +160,15 @@ FAULTS = {
         ["UPDATE stored_events SET topic = 'deployment.teleported' WHERE notification_id = 7"],
         "event",
         7,
-        "an event that this release knows",
+        "an event that this release can read",
         "'deployment.teleported'",
     ),
     "an event that cannot be read": (
         [EDIT.format('"version":2', '"version":', 6)],
         "event",
         6,
-        "the JSON of a deployment.status-changed",
-        "does not decode",
+        "an event that this release can read",
+        "'deployment.status-changed', which it cannot read: JSON is malformed",
     ),
     "a removal of what is not stored": (
         [EDIT.format('"versions":[1]', '"versions":[4]', 12)],

@@ -114,13 +114,12 @@ class Past:
                 write = Write(msgspec.structs.replace(command, workspace=self.workspace))
                 Batch(log, cursor, head_of_log, datetime.now(UTC)).run([write])
         self.events = log.read(head, 1000)
-        self.decode = log.mapper.to_domain_event
 
     def ask(self, question):
         return answered(self.connection, question)
 
     def history(self, **options):
-        return History(self.decode, **{"auth_context": True} | options)
+        return History(**{"auth_context": True} | options)
 
     def entries(self, name):
         """All that happened, oldest first, as JSON."""
@@ -273,7 +272,7 @@ def test_blame_is_the_last_entry_that_lists_the_field(log, connection, sequence,
         version = data.draw(st.integers(1, past.versions(name)))
         position = data.draw(st.sampled_from([None, *[entry["position"] for entry in entries]]))
         try:
-            told = past.ask(blame(past.decode, name, Reference(version, position), auth_context=auth_context))
+            told = past.ask(blame(name, Reference(version, position), auth_context=auth_context))
         except Refusal:
             assert not alive(entries, version, position)
             continue
@@ -353,7 +352,7 @@ def test_the_diff_of_two_states_makes_the_one_into_the_other(log, connection, se
         positions = st.sampled_from(past.events).map(lambda recorded: Reference(None, recorded.position))
         sides = data.draw(st.tuples(*[versions | positions] * 2))
         before, after = (past.body(name, side.version, side.position) for side in sides)
-        question = compare(past.decode, name, *sides, auth_context=auth_context)
+        question = compare(name, *sides, auth_context=auth_context)
         if before is None or after is None:
             with pytest.raises(Refusal):
                 past.ask(question)

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from app.batch import Batch, Write
-from app.event_log import EventLog, EventMapper
+from app.event_log import EventLog
 from app.reader import READER_SESSION
 from projections.blame import blame
 from projections.comparison import compare
@@ -15,7 +15,6 @@ from projections.references import Name, Reference
 from tests.support.builders import create, create_config, report, update
 
 EVENTS = 10_000
-DECODE = EventMapper().to_domain_event
 NAME = Name("deployments", "default", "llama")
 ROWS_MAX = 100
 """Far more than a page of three entries takes, far fewer than the stream has."""
@@ -88,7 +87,7 @@ def test_a_page_of_a_long_stream_is_found_without_scanning_it(connection, newest
     if after is not None:
         span = span.after(after)
 
-    page, rows = measured(connection, History(DECODE, auth_context=True).of_name(NAME, span))
+    page, rows = measured(connection, History(auth_context=True).of_name(NAME, span))
 
     direction = -1 if newest_first else 1
     stream = [2, *range(4, EVENTS + 3)]
@@ -107,7 +106,7 @@ def test_a_page_of_a_workspace_is_read_from_its_index(connection, newest_first, 
     span = Span(newest_first=newest_first, limit=3)
     if after is not None:
         span = span.after(after)
-    question = History(DECODE, auth_context=True).of_workspace(workspace, span, Selection())
+    question = History(auth_context=True).of_workspace(workspace, span, Selection())
 
     page, rows = measured(connection, question)
 
@@ -117,7 +116,7 @@ def test_a_page_of_a_workspace_is_read_from_its_index(connection, newest_first, 
 
 def test_a_workspace_that_has_nothing_is_not_searched_for(connection):
     """An empty page costs nothing."""
-    question = History(DECODE, auth_context=True).of_workspace("nothing", Span(), Selection())
+    question = History(auth_context=True).of_workspace("nothing", Span(), Selection())
 
     page, rows = measured(connection, question)
 
@@ -126,7 +125,7 @@ def test_a_workspace_that_has_nothing_is_not_searched_for(connection):
 
 def test_states_are_compared_without_scanning_the_stream(connection):
     """Of versions, of positions, and of the configs they refer to."""
-    question = compare(DECODE, NAME, Reference(version=1), Reference(position=EVENTS // 2), auth_context=True)
+    question = compare(NAME, Reference(version=1), Reference(position=EVENTS // 2), auth_context=True)
 
     told, rows = measured(connection, question)
 
@@ -136,7 +135,7 @@ def test_states_are_compared_without_scanning_the_stream(connection):
 
 def test_blame_reads_each_ancestor_once(connection):
     """Fields that never changed lead to the first version; of a line of 8,000 no row is read over and over."""
-    told, rows = measured(connection, blame(DECODE, NAME, Reference(), auth_context=True))
+    told, rows = measured(connection, blame(NAME, Reference(), auth_context=True))
 
     setters = {field.field: field.position for field in told.fields}
     assert (2, EVENTS + 2) == (setters["/name"], setters["/updated_at"])
