@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 
 import msgspec
+from typing_extensions import override
 
 from domain.deployment import DeploymentEvent
 from domain.deployment_config import DeploymentConfigEvent
@@ -29,10 +30,16 @@ class UnreadableEventError(Exception):
     """This program cannot read an event of the log: it was written by a newer one, or is damaged."""
 
     def __init__(self, stored_name: str, position: int | None, fault: str) -> None:
-        where = "" if position is None else f" at position {position}"
+        super().__init__(stored_name, position, fault)  # all of them: it is passed between processes
+        self.stored_name = stored_name
+        self.position = position
         self.fault = fault
-        super().__init__(
-            f"this release cannot read the event{where}, stored as {stored_name!r}: {fault}; "
+
+    @override
+    def __str__(self) -> str:
+        where = "" if self.position is None else f" at position {self.position}"
+        return (
+            f"this release cannot read the event{where}, stored as {self.stored_name!r}: {self.fault}; "
             "run the release that wrote it, or a newer one"
         )
 
@@ -40,8 +47,10 @@ class UnreadableEventError(Exception):
 class UnknownEventError(UnreadableEventError):
     """An event has a stored name that this program does not know."""
 
-    def __init__(self, stored_name: str, position: int | None) -> None:
-        super().__init__(stored_name, position, "it does not know that stored name")
+    def __init__(
+        self, stored_name: str, position: int | None, fault: str = "it does not know that stored name"
+    ) -> None:
+        super().__init__(stored_name, position, fault)
 
 
 class Kinds:

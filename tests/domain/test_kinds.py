@@ -1,5 +1,6 @@
 """Reading stored events: whole or not at all, and former shapes as the current one."""
 
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,14 @@ def test_an_unknown_stored_name_is_refused():
     for name in ("deployment.teleported", "deployment.updated.2", ""):
         with pytest.raises(UnknownEventError, match=f"position 9, stored as '{name}': it does not know"):
             KINDS.decode(name, b"{}", 9)
+
+
+def test_the_error_passes_between_processes():
+    """Workers raise it, and people read it elsewhere."""
+    for error in (UnreadableEventError("a.b", 3, "damaged"), UnknownEventError("a.b", None)):
+        passed = pickle.loads(pickle.dumps(error))
+
+        assert (type(error), str(error)) == (type(passed), str(passed))
 
 
 def test_former_shapes_are_read_as_the_current_one():
