@@ -165,7 +165,8 @@ STATUSES: Final[dict[int, str]] = {
     413: "The body is too large.",
     422: "The body or the query is not what is described here.",
     500: "A fault of the service. The answer tells no internals.",
-    503: "The service or its database cannot answer now; nothing was changed. With "
+    503: "The service or its database cannot answer now, or this release cannot read an event of "
+    "a newer one that the answer needs; nothing was changed. With "
     "`X-Should-Retry: false` it is not known whether a write took place: read the resource, "
     "or repeat the request with the same `Idempotency-Key`.",
 }

@@ -54,7 +54,7 @@ def snapshot(resolved: Resolved) -> Iterator[Connection[Any]]:
 @contextmanager
 def current_database(resolved: Resolved) -> Iterator[str]:
     """The address of the database, while it runs; refused if its schema is not that of this release."""
-    with _address(resolved) as url:
+    with address(resolved) as url:
         if missing := pending(url):
             raise DatabaseRefused(
                 f"the database's schema is not that of this release, which needs {', '.join(missing)}: "
@@ -93,7 +93,8 @@ def position_before(connection: Connection[Any], moment: Moment) -> int:
 
 
 @contextmanager
-def _address(resolved: Resolved) -> Iterator[str]:
+def address(resolved: Resolved) -> Iterator[str]:
+    """The address of the database, while it runs, whatever its schema."""
     settings = resolved.settings
     if settings.database_url is None:
         server = EmbeddedPostgres(Path(settings.data_dir))

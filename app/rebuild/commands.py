@@ -1,20 +1,21 @@
 """The command line `deployment-ledger rebuild`."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
 import psycopg
-from cyclopts import App, Parameter, validators
+from cyclopts import App, Parameter
 from psycopg import Connection
 
 from app.audit.database import current_database
 from app.audit.options import CODES, DONE, FAILED, Options, told
 from app.rebuild import registry, run
 from app.rebuild.display import Display
+from app.rebuild.options import CPUS, Workers
 from app.rebuild.registry import RebuildRefused
+from app.rebuild.release_commands import compare, record
 from app.rebuild.run import Work
 from app.rebuild.telling import Status, print_done, print_outcome, print_verified
 from app.rebuild.verifying import verify as verified
@@ -28,7 +29,8 @@ Write the tables that endpoints read again from the log, while the service runs,
 The tables hold nothing that is not in the log. `start` builds them anew beside the live ones, brings them up
 to the log, compares all rows, and puts them in the live ones' place in one short transaction. It can be
 killed at any moment: `resume` goes on with what was finished. `verify` compares the live tables with the log
-and leaves nothing behind; it is what a nightly job runs.
+and leaves nothing behind; it is what a nightly job runs. `record` and `compare` find out, before a release is
+switched on, which answers it would change.
 """
 EPILOGUE: Final = """
 Progress is shown on stderr, in a terminal only.
@@ -36,11 +38,6 @@ Progress is shown on stderr, in a terminal only.
 Exit codes: 0 done, 1 failed, refused, or rows differ, 2 wrong command line, 130 interrupted.
 """
 NO_OPTIONS: Final = Options()
-CPUS: Final = len(os.sched_getaffinity(0))
-
-Workers = Annotated[
-    int, Parameter(validator=validators.Number(gte=1, lte=256), help="Processes that fold at the same time.")
-]
 Accept = Annotated[
     bool,
     Parameter(
@@ -50,6 +47,8 @@ Accept = Annotated[
 CODES[RebuildRefused] = FAILED
 
 app = App(name="rebuild", help=HELP, help_epilogue=EPILOGUE, help_format="markdown")
+for _command in (record, compare):
+    app.command(_command)
 
 
 @app.command

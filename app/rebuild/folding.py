@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final, LiteralString
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, LiteralString, Protocol
 
 import msgspec
 from psycopg import Connection, sql
@@ -34,13 +34,31 @@ WORKER_SESSION: Final[LiteralString] = f"""
 """
 
 
-class RowsOfStreams:
-    """Gives the rows of slices to the database, inside the caller's transactions."""
+class Sink(Protocol):
+    """Where the rows of one resource go."""
 
-    def __init__(self, connection: Connection[Any], base: int, resources: list[Resource]) -> None:
+    shape: Shape
+
+    def put(self, workspace: str, name: str, rows: list[Row[Any]]) -> None:
+        """Take rows that never change again, unless the position moves on."""
+
+    def flush(self) -> None:
+        """A slice has ended."""
+
+
+class RowsOfStreams:
+    """Gives the rows of slices to the database, inside the caller's transactions, or to other sinks."""
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        base: int,
+        resources: list[Resource],
+        sinks: Mapping[Resource, Sink] | None = None,
+    ) -> None:
         self._connection = connection
         self._where = {"base": base, "resources": resources}
-        self._sinks = {resource: _Sink(connection, SHAPES[resource]) for resource in resources}
+        self._sinks = sinks or {resource: _Table(connection, SHAPES[resource]) for resource in resources}
 
     def copy(self, part: Slice) -> list[tuple[Resource, str, str]]:
         """Fold the streams of a slice and write all their rows; which streams there were."""
@@ -72,7 +90,7 @@ class RowsOfStreams:
 class _Fold:
     """One stream as its events arrive; of a long one, rows are let go when they have ended."""
 
-    def __init__(self, sink: _Sink, workspace: str, name: str) -> None:
+    def __init__(self, sink: Sink, workspace: str, name: str) -> None:
         self._sink = sink
         self._timeline: Timeline[Any] = Timeline(sink.shape.table.fold)
         self.workspace = workspace
@@ -90,8 +108,8 @@ class _Fold:
         self._sink.put(self.workspace, self.name, self._timeline.added)
 
 
-class _Sink:
-    """Where the rows of one table go."""
+class _Table:
+    """The rows of one resource go to its table."""
 
     def __init__(self, connection: Connection[Any], shape: Shape) -> None:
         self.shape = shape

@@ -33,6 +33,11 @@ class Rebuild:
         """The object printed."""
         return json.loads(self.out)
 
+    @property
+    def json_lines(self):
+        """The objects printed, one a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
     def execute(self, *statements):
         """Run statements; the rows of the last one."""
         with psycopg.connect(self.database_url, autocommit=True) as connection:
