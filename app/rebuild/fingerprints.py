@@ -121,7 +121,7 @@ class _Prints:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Processes started meanwhile hear no interrupts, which terminals send to all; this one hears them after."""
+    """Processes started meanwhile hear no interrupts, which terminals send to all; this one does, later."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
