@@ -23,7 +23,7 @@ from psycopg.sql import SQL
 from typing_extensions import override
 
 from domain.kinds import KINDS, Kinds, resource_of, stored_name
-from domain.names import stream_id
+from domain.names import Resource, stream_id
 from domain.stream import Event, Recorded
 
 LOST: Final = (OperationalError, InterfaceError)

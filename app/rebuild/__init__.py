@@ -24,7 +24,7 @@ which no event can be added, in the transaction that switches: what is switched 
 
 `registry` knows the run and its slices, `folding` and `workers` load slices, `catching_up` goes on from them,
 `tables` makes, indexes and moves tables, `comparing` compares them, `run` is the way from start to end,
-`verifying` checks the live tables alone. `fingerprints`, `recording`, `other_release` and `release_check` find
-out what another release would answer otherwise. `commands`, `release_commands` and `display` are what people
-see.
+`verifying` checks the live tables alone. `fingerprints`, `recording`, `other_release` and `release_check`
+find out what another release would answer otherwise. `commands`, `release_commands`, `telling` and `display`
+are what people see.
 """

@@ -127,7 +127,7 @@ def differences(
 
 
 def common_fields(connection: Connection[Any], resource: Resource, made: str) -> list[str]:
-    """The columns that the live table and another one have with the same type, as they may be of other code."""
+    """The columns that the live table and another one have with the same type: they may be of other code."""
     names = [f"{schema}.{TABLES[resource]}" for schema in (LIVE, made)]
     return [name for (name,) in connection.execute(_COMMON_FIELDS, names)]
 

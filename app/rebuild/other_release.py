@@ -14,6 +14,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 
+from app.projection_versions import RELEASE, own_versions
 from app.rebuild.fingerprints import COLUMNS
 from app.rebuild.recording import FORMAT, Header, Recording, RecordingRefused, read
 
@@ -26,7 +27,7 @@ _HEAD: Final[LiteralString] = "SELECT coalesce(max(notification_id), 0) FROM sto
 _AT: Final[LiteralString] = "SELECT state FROM stored_events WHERE notification_id = %s"
 
 
-def header(url: str, release: str, position: int | None) -> Header:
+def header(url: str, position: int | None) -> Header:
     """How a recording of the log by the running code begins: up to a position, or up to the log's end."""
     with psycopg.connect(url, autocommit=True) as connection:
 
@@ -43,7 +44,7 @@ def header(url: str, release: str, position: int | None) -> Header:
         if at > head:
             raise RecordingRefused(f"the log ends at position {head}: {at} lies ahead of it")
         last = value(_AT, at) if at else b""
-    return Header(FORMAT, release, at, sha256(last).hexdigest(), COLUMNS)
+    return Header(FORMAT, RELEASE, dict(own_versions()), at, sha256(last).hexdigest(), COLUMNS)
 
 
 def require_same_log(here: Header, recorded: Header, name: str) -> None:

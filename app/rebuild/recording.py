@@ -29,10 +29,11 @@ class RecordingRefused(Exception):
 
 
 class Header(msgspec.Struct, frozen=True, tag="recording", tag_field="line"):
-    """What was recorded: the log up to a position, by a release; `log` is the SHA-256 of the event there."""
+    """What was recorded, and by whom: `log` is the SHA-256 of the event at the position."""
 
     format: int
     release: str
+    versions: dict[Resource, str]
     position: int
     log: str
     columns: dict[Resource, list[str]]

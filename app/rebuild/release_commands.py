@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
@@ -33,7 +32,6 @@ from app.rebuild.release_check import ReleaseCheck
 
 NO_OPTIONS: Final = Options()
 NO_DATABASE_OPTIONS: Final = DatabaseOptions()
-RELEASE: Final = installed_version("deployment-ledger")
 CODES[RecordingRefused] = FAILED
 
 Position = Annotated[
@@ -63,7 +61,7 @@ def record(
     if output is None and sys.stdout.isatty():
         raise WrongUse("a recording is for programs: name a file by --output FILE, or redirect the output")
     with address(options.resolved()) as url, Display("recording") as display:
-        begin = header(url, RELEASE, position)
+        begin = header(url, position)
         with _target(output) as target:
             rows = write(target, begin, fold(url, begin.position, workers, display.total, display.advance))
     if output is not None:
@@ -101,13 +99,13 @@ def compare(
     with ExitStack() as stack:
         url = stack.enter_context(address(options.resolved()))
         if against.is_dir():
-            here = header(url, RELEASE, position)
+            here = header(url, position)
             old = stack.enter_context(recording_by(against, url, here.position, workers))
         elif position is not None:
             raise WrongUse("--position is for directories: a recording says itself up to where it is")
         else:
             old = stack.enter_context(recording_in(against))
-            here = header(url, RELEASE, old.header.position)
+            here = header(url, old.header.position)
         require_same_log(here, old.header, str(against))
         display = stack.enter_context(Display("comparing"))
         lines = fold(url, old.header.position, workers, display.total, display.advance)

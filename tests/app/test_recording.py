@@ -12,7 +12,7 @@ from app.rebuild.fingerprints import COLUMNS
 from app.rebuild.recording import FORMAT, Header, Recording, RecordingRefused, RowPrint, read, write
 from app.rebuild.release_check import ORDER, ReleaseCheck
 
-HEADER = Header(FORMAT, "1.0", 9, "00", COLUMNS)
+HEADER = Header(FORMAT, "1.0", {"deployments": "1", "deployment-configs": "2"}, 9, "00", COLUMNS)
 STREAMS = ["a/deployment-configs/b", "a/deployments/b", "a/deployments/b-c", "b/deployments/a"]
 
 
