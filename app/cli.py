@@ -16,8 +16,10 @@ from rich.table import Table
 from app import migrations
 from app import serve as supervisor
 from app.audit.commands import app as audit
+from app.database import database
 from app.rebuild.commands import app as rebuild
-from app.settings import DEFAULTS, FIELD_TYPES, BadSetting, Resolved, describe, masked, resolve
+from app.roles import SetUp, preparation, set_up
+from app.settings import DATABASE_URLS, DEFAULTS, FIELD_TYPES, BadSetting, Resolved, describe, masked, resolve
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -59,7 +61,7 @@ else:
         return Annotated[TypedDict(title, fields, total=False), Parameter(name="*")]
 
     AllFlags = _flags("AllFlags", list(FIELD_TYPES))
-    DatabaseFlags = _flags("DatabaseFlags", ["database_url", "data_dir"])
+    DatabaseFlags = _flags("DatabaseFlags", ["database_url", "owner_url", "data_dir"])
 
 NO_FLAGS: Final[Mapping[str, str]] = {}
 
@@ -94,7 +96,8 @@ def run(arguments: Sequence[str]) -> int:
 def serve(*, settings: SettingsFile = None, flags: AllFlags = NO_FLAGS) -> int:
     """Serve the API until SIGTERM; without `--database-url` from a PostgreSQL of its own in `--data-dir`.
 
-    Brings the database's schema up to date first, and prints one line once it listens.
+    Brings the database's schema up to date first, and prints one line once it listens. `--owner-url` is used
+    for the first only: requests are served with the rights of `--database-url`.
 
     ```
     deployment-ledger serve
@@ -110,25 +113,46 @@ def serve(*, settings: SettingsFile = None, flags: AllFlags = NO_FLAGS) -> int:
 def migrate(
     *,
     dry_run: Annotated[bool, Parameter(negative="", help="Only list what would be applied.")] = False,
+    print_roles: Annotated[
+        bool, Parameter(negative="", help="Only print the SQL that an administrator has to execute first.")
+    ] = False,
     json: AsJson = False,
     settings: SettingsFile = None,
     flags: DatabaseFlags = NO_FLAGS,
 ) -> int:
-    """Bring the database's schema up to date; `serve` does the same when it starts.
+    """Bring the database's schema up to date, and set up its roles.
+
+    A database `ledger` gets the role `ledger_owner`, which owns the tables; `ledger_runtime` for `serve`,
+    which can change neither events nor the schema; and `ledger_reader`, which reads. `serve` does the same
+    when it starts, if it has an owner's address beside its own.
 
     ```
     deployment-ledger migrate --dry-run
-    deployment-ledger migrate --database-url postgresql://owner@db.example/ledger
+    deployment-ledger migrate --owner-url postgresql://admin@db.example/ledger
+    deployment-ledger migrate --owner-url postgresql://admin@db.example/ledger --print-roles | psql …
     ```
     """
-    with supervisor.database(resolve(flags, os.environ, settings).settings) as (url, _):
-        titles = migrations.pending(url) if dry_run else migrations.migrate(url)
+    with database(resolve(flags, os.environ, settings).settings) as found:
+        if print_roles:
+            for statement in preparation(found.owner_url):
+                _print(f"{statement};")
+            return DONE
+        if dry_run:
+            titles, done = migrations.pending(found.owner_url), None
+        else:
+            done = set_up(found.owner_url)
+            titles = done.applied
     if json:
-        _print_json({"pending" if dry_run else "applied": titles})
-    elif titles:
-        _print("\n".join(f"{'pending' if dry_run else 'applied'} {title}" for title in titles))
-    else:
+        _print_json(
+            {"pending": titles} if done is None else {**done._asdict(), "roles": done.roles._asdict()}
+        )
+        return DONE
+    for title in titles:
+        _print(f"{'pending' if dry_run else 'applied'} {title}")
+    if not titles:
         _print("the schema is up to date")
+    if done is not None:
+        _print(_told(done))
     return DONE
 
 
@@ -172,9 +196,25 @@ def version(*, json: AsJson = False) -> int:
 
 def _rows(resolved: Resolved) -> list[tuple[str, Any, str]]:
     values = msgspec.structs.asdict(resolved.settings)
-    if values["database_url"] is not None:
-        values["database_url"] = masked(values["database_url"])
+    for name in DATABASE_URLS:
+        if values[name] is not None:
+            values[name] = masked(values[name])
     return [(name, value, resolved.origins[name]) for name, value in values.items()]
+
+
+def _told(done: SetUp) -> str:
+    owner, runtime, reader = done.roles
+    if done.problem is not None:
+        return (
+            f"the roles {owner}, {runtime} and {reader} were not set up ({done.problem}); the SQL that an "
+            "administrator has to execute first: deployment-ledger migrate --print-roles"
+        )
+    text = f"{owner} owns the tables, {runtime} is for serve, {reader} is for reading"
+    if runtime in done.created:
+        text += (
+            f"\n{runtime} is new: give it a password if it needs one to log in (psql: \\password {runtime})"
+        )
+    return text
 
 
 def _print(text: str) -> None:

@@ -37,6 +37,7 @@ from app.postgres_programs import (
 )
 from app.unprivileged import account_for, hand_over, let_in
 
+DATABASE: Final = "ledger"
 SOCKET_PATH_BYTES_MAX: Final = 107
 STOP_SECONDS_MAX: Final = 120
 POLL_SECONDS: Final = 0.05
@@ -74,7 +75,7 @@ class EmbeddedPostgres:
         directory: Path,
         *,
         bin_dir: Path = EMBEDDED_BIN,
-        database: str = "ledger",
+        database: str = DATABASE,
         start_seconds_max: int = 600,
         options: Mapping[str, str] | None = None,
     ) -> None:
@@ -90,7 +91,11 @@ class EmbeddedPostgres:
     @property
     def url(self) -> str:
         """Where the database is; valid while the server runs."""
-        return self._url_of(self._database)
+        return self.url_for(SUPERUSER)
+
+    def url_for(self, role: str) -> str:
+        """Where the database is for a role; whoever reaches the socket may be any."""
+        return self._url_of(self._database, role)
 
     def __enter__(self) -> Self:
         self._make_directory()
@@ -238,5 +243,6 @@ class EmbeddedPostgres:
         if lines and lines[0].isdigit() and psutil.pid_exists(int(lines[0])):
             (self.pgdata / "postmaster.pid").unlink(missing_ok=True)
 
-    def _url_of(self, database: str) -> str:
-        return f"postgresql://{SUPERUSER}@/{quote(database)}?host={quote(str(self._socket_dir), safe='')}"
+    def _url_of(self, database: str, role: str = SUPERUSER) -> str:
+        host = quote(str(self._socket_dir), safe="")
+        return f"postgresql://{quote(role)}@/{quote(database)}?host={host}"

@@ -6,7 +6,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,35 +15,31 @@ from types import FrameType
 from typing import Final, NoReturn
 
 import msgspec
-import psycopg
-import structlog
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.database import DatabaseRefused, bring_up_to_date, database
 from app.http_server import HttpServer, PortTaken, reserved_address
 from app.logs import configure_logs
-from app.migrations import MigrationRefused, migrate
+from app.migrations import MigrationRefused
 from app.postgres_programs import PostgresUnavailable
-from app.settings import RESOLVED_VARIABLE, Settings, masked
+from app.roles import RolesRefused
+from app.settings import RESOLVED_VARIABLE, Settings, variable
 
 APPLICATION: Final = "app.main:application"
-SERVER_VERSION_MIN: Final = 15_00_00
-CONNECT_SECONDS_MAX: Final = 10
-POSTMASTER_CHECK_SECONDS: Final = 0.25
-RESTART_SECONDS: Final = 0.5
 METRICS_PREFIX: Final = "ledger-metrics-"
-
-log = structlog.get_logger()
-
-
-class DatabaseRefused(Exception):
-    """The given database cannot be used; the text says which and why."""
 
 
 class WorkersFailed(Exception):
     """The HTTP workers ended before they were ready; their own log lines say why."""
 
 
-START_REFUSALS: Final = (DatabaseRefused, MigrationRefused, PortTaken, PostgresUnavailable, WorkersFailed)
+START_REFUSALS: Final = (
+    DatabaseRefused,
+    MigrationRefused,
+    PortTaken,
+    PostgresUnavailable,
+    RolesRefused,
+    WorkersFailed,
+)
 """What can keep the service from starting; the texts are for the operator."""
 
 
@@ -59,31 +54,20 @@ def serve(
     configure_logs(settings.log_format, settings.log_level)
     with (
         reserved_address(settings.host, settings.port) as (host, port),
-        database(settings) as (url, database_name),
+        database(settings) as found,
         _metrics_directory(),
     ):
-        for title in migrate(url):
-            log.info("migrated", migration=title)
-        effective = msgspec.structs.replace(settings, host=host, port=port, database_url=url)
+        bring_up_to_date(found)
+        # Workers need not know how to change the schema.
+        os.environ.pop(variable("owner_url"), None)
+        effective = msgspec.structs.replace(
+            settings, host=host, port=port, database_url=found.url, owner_url=None
+        )
         os.environ[RESOLVED_VARIABLE] = msgspec.json.encode(effective).decode()
-        line = _ready_line(effective, database_name)
+        line = _ready_line(effective, found.name)
         if not HttpServer(effective, application, partial(announce or _say, line)).run():
             message = "a worker process ended before it was ready; its log lines above say why"
             raise WorkersFailed(message)
-
-
-@contextmanager
-def database(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The database's address, and its name for people; an embedded one runs while this is open."""
-    if settings.database_url is not None:
-        server_version = _checked_version(settings.database_url)
-        yield settings.database_url, f"PostgreSQL {server_version} at {masked(settings.database_url)}"
-        return
-    directory = Path(settings.data_dir)
-    with EmbeddedPostgres(directory, start_seconds_max=settings.database_start_seconds) as server:
-        name = f"PostgreSQL {_checked_version(server.url)} in {directory}"
-        with _kept_running(server):
-            yield server.url, name
 
 
 def _stop_cleanly_on_signals() -> None:
@@ -93,52 +77,6 @@ def _stop_cleanly_on_signals() -> None:
     # The HTTP server replaces these while it runs.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
-
-
-def _checked_version(url: str) -> str:
-    try:
-        with psycopg.connect(url, connect_timeout=CONNECT_SECONDS_MAX) as connection:
-            number = connection.info.server_version
-            text = connection.info.parameter_status("server_version") or str(number)
-            encoding = connection.info.parameter_status("server_encoding")
-    except psycopg.OperationalError as error:
-        message = f"database_url: cannot connect to {masked(url)}: {error}"
-        raise DatabaseRefused(message) from error
-    if number < SERVER_VERSION_MIN:
-        message = f"database_url: {masked(url)} is PostgreSQL {text}; version 15 or later is needed"
-        raise DatabaseRefused(message)
-    if encoding != "UTF8":
-        message = f"database_url: {masked(url)} is encoded in {encoding}; a database in UTF8 is needed"
-        raise DatabaseRefused(message)
-    return text.split(" ")[0]
-
-
-@contextmanager
-def _kept_running(server: EmbeddedPostgres) -> Iterator[None]:
-    """Start the server again whenever its process has died."""
-    ending = threading.Event()
-
-    def watch() -> None:
-        while not ending.wait(POSTMASTER_CHECK_SECONDS):
-            if server.postmaster() is not None:
-                continue
-            log.error("the embedded PostgreSQL died; starting it again")
-            try:
-                server.start()
-            except PostgresUnavailable as error:
-                # The dead server's last processes may still hold its memory: they end by themselves.
-                log.warning("the embedded PostgreSQL did not start yet", reason=str(error))
-                ending.wait(RESTART_SECONDS)
-            else:
-                log.info("the embedded PostgreSQL runs again")
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ending.set()
-        watcher.join()
 
 
 @contextmanager

@@ -36,6 +36,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_url: Annotated[
         str | None, Meta(description="PostgreSQL 15 or later to use instead of the embedded one.")
     ] = None
+    owner_url: Annotated[
+        str | None,
+        Meta(description="The same database for who may change its schema, if `database_url` may not."),
+    ] = None
     log_format: Annotated[LogFormat, Meta(description="How log lines look.")] = "console"
     log_level: Annotated[LogLevel, Meta(description="The least severe lines that are written.")] = "info"
     connections_max: Annotated[
@@ -160,6 +164,9 @@ def masked(database_url: str) -> str:
 FIELD_TYPES: Final[dict[str, Any]] = dict(Settings.__annotations__)
 """Each setting's annotated type, in the order they are declared."""
 
+DATABASE_URLS: Final = ("database_url", "owner_url")
+"""Settings that are addresses, with passwords in them."""
+
 
 def _from_file(file: Path | None) -> dict[str, Any]:
     if file is None:
@@ -203,20 +210,20 @@ def _checked(name: str, value: Any, origin: str) -> Any:
         result = msgspec.convert(value, FIELD_TYPES[name], strict=not isinstance(value, str))
     except msgspec.ValidationError as error:
         raise BadSetting(name, f"{value!r} is not allowed; {_allowed(name)}", origin) from error
-    if name == "database_url" and result is not None:
-        _must_be_database_url(result, origin)
+    if name in DATABASE_URLS and result is not None:
+        _must_be_database_url(name, result, origin)
     return result
 
 
-def _must_be_database_url(url: str, origin: str) -> None:
-    problem = f"this is not allowed; {_allowed('database_url')}"
+def _must_be_database_url(name: str, url: str, origin: str) -> None:
+    problem = f"this is not allowed; {_allowed(name)}"
     try:
         parts = conninfo_to_dict(url)
     except ProgrammingError as error:
         # The driver's text may repeat the password, so it is left out.
-        raise BadSetting("database_url", problem, origin) from error.with_traceback(None)
+        raise BadSetting(name, problem, origin) from error.with_traceback(None)
     if not parts:
-        raise BadSetting("database_url", problem, origin)
+        raise BadSetting(name, problem, origin)
 
 
 def _meta(name: str) -> Meta:
@@ -226,7 +233,7 @@ def _meta(name: str) -> Meta:
 
 def _allowed(name: str) -> str:
     declared, meta = FIELD_TYPES[name].__origin__, _meta(name)
-    if name == "database_url":
+    if name in DATABASE_URLS:
         return "a PostgreSQL address such as postgresql://user:password@host:5432/database"
     if declared is int:
         return f"a whole number from {meta.ge} to {meta.le}"

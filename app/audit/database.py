@@ -13,12 +13,12 @@ from psycopg import Connection, IsolationLevel
 from psycopg.conninfo import make_conninfo
 
 from app.audit.scope import Moment
+from app.database import DatabaseRefused, database
 from app.embedded_postgres import EmbeddedPostgres
 from app.event_log import WAIT_FOR_WRITERS
 from app.migrations import pending
 from app.postgres_programs import SUPERUSER
 from app.reader import HEAD, POSITION_AT, READER_SESSION
-from app.serve import DatabaseRefused, database
 from app.settings import BadSetting, Resolved
 
 _SESSION: Final[LiteralString] = "SET jit = off; SET work_mem = '64MB'; SET timezone = 'UTC'"
@@ -52,9 +52,12 @@ def snapshot(resolved: Resolved) -> Iterator[Connection[Any]]:
 
 
 @contextmanager
-def current_database(resolved: Resolved) -> Iterator[str]:
-    """The address of the database, while it runs; refused if its schema is not that of this release."""
-    with address(resolved) as url:
+def current_database(resolved: Resolved, *, as_owner: bool = False) -> Iterator[str]:
+    """The address of the database, while it runs; refused if its schema is not that of this release.
+
+    It is the service's, or the one that may change tables, where the settings have one.
+    """
+    with address(resolved, as_owner=as_owner) as url:
         if missing := pending(url):
             raise DatabaseRefused(
                 f"the database's schema is not that of this release, which needs {', '.join(missing)}: "
@@ -93,10 +96,11 @@ def position_before(connection: Connection[Any], moment: Moment) -> int:
 
 
 @contextmanager
-def address(resolved: Resolved) -> Iterator[str]:
+def address(resolved: Resolved, *, as_owner: bool = False) -> Iterator[str]:
     """The address of the database, while it runs, whatever its schema."""
     settings = resolved.settings
-    if settings.database_url is None:
+    embedded = settings.database_url is None and settings.owner_url is None
+    if embedded:
         server = EmbeddedPostgres(Path(settings.data_dir))
         if not server.pgdata.exists():
             raise BadSetting(
@@ -105,8 +109,8 @@ def address(resolved: Resolved) -> Iterator[str]:
         if server.postmaster() is not None:
             yield _running(server)
             return
-    with database(settings) as (url, _):
-        yield url
+    with database(settings) as found:
+        yield found.owner_url if as_owner or embedded else found.url
 
 
 def _running(server: EmbeddedPostgres) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, ParamSpec
 
 import msgspec
 from cyclopts import Parameter, validators
+from typing_extensions import override
 
 from app.audit.database import OutsideTheLog
 from app.audit.export import ExportRefused
@@ -96,6 +97,20 @@ class Options(DatabaseOptions):
         bool,
         Parameter(name="--json", negative="", help="Print JSON for programs, lists as one object a line."),
     ] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class OwnerOptions(Options):
+    """Where the database is, also for who may change its tables, and for whom the output is."""
+
+    owner_url: Annotated[str | None, Parameter(help=describe("owner_url"))] = None
+
+    @override
+    def resolved(self) -> Resolved:
+        """All settings, of which those of the database are needed."""
+        given = {name: getattr(self, name) for name in ("database_url", "owner_url", "data_dir")}
+        return resolve(given, os.environ, self.settings)
 
 
 class NothingFound(Exception):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from app import live_tables
 
@@ -49,17 +49,34 @@ class Migration(NamedTuple):
 def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
     """Apply what is missing and return the titles applied, oldest first; repeating it applies nothing.
 
-    Raises `MigrationRefused` where an applied file has changed, or the database is newer than the files.
+    Whoever may not change the schema can do this where nothing is missing. Raises `MigrationRefused` where an
+    applied file has changed, the database is newer than the files, or its schema may not be changed.
     """
+    missing = pending(url, directory)
+    if not missing:
+        return []
+    with psycopg.connect(url, autocommit=True) as connection, turn(connection):
+        try:
+            return apply_missing(connection, directory)
+        except errors.InsufficientPrivilege as refused:
+            message = (
+                f"the schema lacks {', '.join(missing)}, and {connection.info.user} may not change it "
+                f"({refused.diag.message_primary}): run `deployment-ledger migrate` with an owner's address"
+            )
+            raise MigrationRefused(message) from refused
+
+
+def apply_missing(connection: Connection[Any], directory: Path = MIGRATIONS_DIR) -> list[str]:
+    """Like `migrate`, as the role that the connection has now, inside a `turn`."""
     migrations = _read(directory)
-    with psycopg.connect(url, autocommit=True) as connection, _turn(connection):
+    if not _has_table(connection):
         connection.execute(CREATE_TABLE)
-        missing = _missing(connection, migrations)
-        for migration in missing:
-            with connection.transaction():
-                _apply(connection, migration)
-        if connection.execute("SELECT to_regclass('live_projections') IS NOT NULL").fetchone() == (True,):
-            live_tables.settle(connection)
+    missing = _missing(connection, migrations)
+    for migration in missing:
+        with connection.transaction():
+            _apply(connection, migration)
+    if connection.execute("SELECT to_regclass('live_projections') IS NOT NULL").fetchone() == (True,):
+        live_tables.settle(connection)
     return [migration.title for migration in missing]
 
 
@@ -67,13 +84,24 @@ def pending(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
     """The titles that `migrate` would apply; reads only, and refuses what `migrate` would refuse."""
     migrations = _read(directory)
     with psycopg.connect(url, autocommit=True) as connection:
-        known = connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL").fetchone()
-        missing = _missing(connection, migrations) if known == (True,) else migrations
+        missing = _missing(connection, migrations) if _has_table(connection) else migrations
     return [migration.title for migration in missing]
 
 
+@contextmanager
+def turn(connection: Connection[Any]) -> Iterator[None]:
+    """Wait for others that change the schema, and keep them waiting until this ends."""
+    connection.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
+    try:
+        yield
+    finally:
+        # A broken connection has given the lock back already.
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK_KEY])
+
+
 CREATE_TABLE: Final = """
-    CREATE TABLE IF NOT EXISTS schema_migrations (
+    CREATE TABLE schema_migrations (
         version    integer PRIMARY KEY,
         name       text NOT NULL,
         checksum   text NOT NULL,
@@ -96,15 +124,8 @@ def _read(directory: Path) -> list[Migration]:
     return migrations
 
 
-@contextmanager
-def _turn(connection: Connection[Any]) -> Iterator[None]:
-    connection.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
-    try:
-        yield
-    finally:
-        # A broken connection has given the lock back already.
-        if not connection.broken:
-            connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK_KEY])
+def _has_table(connection: Connection[Any]) -> bool:
+    return connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL").fetchone() == (True,)
 
 
 def _missing(connection: Connection[Any], migrations: list[Migration]) -> list[Migration]:

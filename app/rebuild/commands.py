@@ -10,8 +10,8 @@ from cyclopts import App, Parameter
 from psycopg import Connection
 
 from app.audit.database import current_database
-from app.audit.options import CODES, DONE, FAILED, Options, told
-from app.rebuild import registry, run
+from app.audit.options import CODES, DONE, FAILED, OwnerOptions, told
+from app.rebuild import registry, rights, run
 from app.rebuild.display import Display
 from app.rebuild.options import CPUS, Workers
 from app.rebuild.registry import RebuildRefused
@@ -37,7 +37,7 @@ Progress is shown on stderr, in a terminal only.
 
 Exit codes: 0 done, 1 failed, refused, or rows differ, 2 wrong command line, 130 interrupted.
 """
-NO_OPTIONS: Final = Options()
+NO_OPTIONS: Final = OwnerOptions()
 Accept = Annotated[
     bool,
     Parameter(
@@ -57,7 +57,7 @@ def start(
     *projections: Resource,
     workers: Workers = CPUS,
     accept_differences: Accept = False,
-    options: Options = NO_OPTIONS,
+    options: OwnerOptions = NO_OPTIONS,
 ) -> int:
     """Rebuild all tables, or those of the resources named, and switch to them.
 
@@ -77,7 +77,7 @@ def start(
 @app.command
 @told
 def resume(
-    *, workers: Workers = CPUS, accept_differences: Accept = False, options: Options = NO_OPTIONS
+    *, workers: Workers = CPUS, accept_differences: Accept = False, options: OwnerOptions = NO_OPTIONS
 ) -> int:
     """Go on with a rebuild that was interrupted, stopped by differences, or rolled back.
 
@@ -92,7 +92,7 @@ def resume(
 
 @app.command
 @told
-def status(*, options: Options = NO_OPTIONS) -> int:
+def status(*, options: OwnerOptions = NO_OPTIONS) -> int:
     """Show the rebuild there is, how far and how fast it is, and of which versions the live tables are.
 
     ```
@@ -107,7 +107,7 @@ def status(*, options: Options = NO_OPTIONS) -> int:
 
 @app.command
 @told
-def abort(*, options: Options = NO_OPTIONS) -> int:
+def abort(*, options: OwnerOptions = NO_OPTIONS) -> int:
     """Give a rebuild up before its switch, or after it was rolled back: nothing of it is left.
 
     ```
@@ -122,7 +122,7 @@ def abort(*, options: Options = NO_OPTIONS) -> int:
 
 @app.command
 @told
-def rollback(*, options: Options = NO_OPTIONS) -> int:
+def rollback(*, options: OwnerOptions = NO_OPTIONS) -> int:
     """Put the tables from before the switch back, brought up to the log first.
 
     The rebuilt ones are kept: `resume` switches to them again, `clean` drops them.
@@ -140,7 +140,7 @@ def rollback(*, options: Options = NO_OPTIONS) -> int:
 
 @app.command
 @told
-def clean(*, options: Options = NO_OPTIONS) -> int:
+def clean(*, options: OwnerOptions = NO_OPTIONS) -> int:
     """Drop the tables that the switch replaced; after a rollback, those that it had put in their place.
 
     ```
@@ -155,7 +155,7 @@ def clean(*, options: Options = NO_OPTIONS) -> int:
 
 @app.command
 @told
-def verify(*projections: Resource, workers: Workers = CPUS, options: Options = NO_OPTIONS) -> int:
+def verify(*projections: Resource, workers: Workers = CPUS, options: OwnerOptions = NO_OPTIONS) -> int:
     """Compare the live tables with what the log adds up to, row by row, at one moment.
 
     Wrong rows are named with the fields that differ, missing and extra ones as such; the exit code is then 1.
@@ -167,19 +167,23 @@ def verify(*projections: Resource, workers: Workers = CPUS, options: Options = N
     """
     resources = list(dict.fromkeys(projections)) or list(TABLES)
     began = time.monotonic()
-    with current_database(options.resolved()) as url, Display("verifying") as display:
+    with current_database(options.resolved(), as_owner=True) as url, Display("verifying") as display:
+        rights.require_temporary_tables(url)
         result = verified(url, resources, workers, display.total, display.advance)
     print_verified(options, result, time.monotonic() - began)
     return DONE if result.ok else FAILED
 
 
 @contextmanager
-def _turn(options: Options) -> Iterator[tuple[Connection[Any], str]]:
-    with current_database(options.resolved()) as url, registry.turn(url) as connection:
+def _turn(options: OwnerOptions) -> Iterator[tuple[Connection[Any], str]]:
+    with current_database(options.resolved(), as_owner=True) as url, registry.turn(url) as connection:
+        rights.require_ownership(connection)
         yield connection, url
 
 
-def _go_on(connection: Connection[Any], url: str, workers: int, options: Options, *, accept: bool) -> int:
+def _go_on(
+    connection: Connection[Any], url: str, workers: int, options: OwnerOptions, *, accept: bool
+) -> int:
     began = time.monotonic()
     left, total = registry.events_left(connection), registry.events_left(connection)
     total += sum(worker.events for worker in registry.done(connection))

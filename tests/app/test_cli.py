@@ -70,7 +70,9 @@ def test_migrate_lists_then_applies_then_has_nothing_to_do(empty_database_url, c
     assert run(["migrate", *flags]) == 0
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert lines == [{"pending": TITLES}, {"applied": TITLES}, {"applied": []}]
+    assert [{"pending": TITLES}, TITLES, []] == [lines[0], *(line["applied"] for line in lines[1:])]
+    assert [sorted(lines[1]["roles"].values()), []] == [sorted(line["created"]) for line in lines[1:]]
+    assert lines[1]["problem"] is None
 
 
 def test_migrate_uses_the_embedded_database_by_default(data_dir, capsys):
@@ -79,7 +81,9 @@ def test_migrate_uses_the_embedded_database_by_default(data_dir, capsys):
     assert run(["migrate", "--data-dir", str(data_dir)]) == 0
 
     lines = capsys.readouterr().out.splitlines()
-    assert [*(f"applied {title}" for title in TITLES), "the schema is up to date"] == lines
+    roles = "ledger_owner owns the tables, ledger_runtime is for serve, ledger_reader is for reading"
+    new = "ledger_runtime is new: give it a password if it needs one to log in (psql: \\password ledger_runtime)"
+    assert [*(f"applied {title}" for title in TITLES), roles, new, "the schema is up to date", roles] == lines
 
 
 def test_a_contradicting_database_is_exit_code_1(database_url, capsys):
