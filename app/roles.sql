@@ -44,21 +44,22 @@ SELECT statement
 -- What was made before there was an owner role belongs to whoever made the table of migrations.
 WITH made AS (SELECT relowner AS by FROM pg_class WHERE oid = to_regclass('public.schema_migrations')),
 ours AS (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'rebuild', 'retired'))
-SELECT format('ALTER TABLE %%s OWNER TO %%I', c.oid::regclass, %(owner)s::text)
-  FROM pg_class c, made
- WHERE c.relowner = made.by AND c.relkind IN ('r', 'p') AND c.relnamespace IN (SELECT oid FROM ours)
-   AND made.by <> to_regrole(quote_ident(%(owner)s))
- UNION ALL
-SELECT format('ALTER FUNCTION %%s OWNER TO %%I', p.oid::regprocedure, %(owner)s::text)
-  FROM pg_proc p, made
- WHERE p.proowner = made.by AND p.pronamespace IN (SELECT oid FROM ours)
-   AND made.by <> to_regrole(quote_ident(%(owner)s))
-   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e')
- UNION ALL
-SELECT format('ALTER SCHEMA %%I OWNER TO %%I', n.nspname, %(owner)s::text)
-  FROM pg_namespace n, made
- WHERE n.nspowner = made.by AND n.nspname IN ('rebuild', 'retired')
-   AND made.by <> to_regrole(quote_ident(%(owner)s));
+SELECT statement
+  FROM made, LATERAL (
+    -- The schemas come first: whoever is given a table must be allowed to make one there.
+    SELECT 1 AS number, format('ALTER SCHEMA %%I OWNER TO %%I', nspname, %(owner)s::text) AS statement
+      FROM pg_namespace WHERE nspowner = made.by AND nspname IN ('rebuild', 'retired')
+     UNION ALL
+    SELECT 2, format('ALTER TABLE %%s OWNER TO %%I', oid::regclass, %(owner)s::text)
+      FROM pg_class WHERE relowner = made.by AND relkind IN ('r', 'p', 'v') AND relnamespace IN (SELECT oid FROM ours)
+     UNION ALL
+    SELECT 3, format('ALTER FUNCTION %%s OWNER TO %%I', oid::regprocedure, %(owner)s::text)
+      FROM pg_proc p WHERE proowner = made.by AND pronamespace IN (SELECT oid FROM ours)
+       AND NOT EXISTS (SELECT FROM pg_depend
+                        WHERE objid = p.oid AND classid = 'pg_proc'::regclass AND deptype = 'e')
+  ) AS owned
+ WHERE made.by <> to_regrole(quote_ident(%(owner)s))
+ ORDER BY number;
 
 -- :grants
 -- What the two other roles may do with tables: exactly that. What rebuilds keep may be live again.
@@ -68,7 +69,7 @@ WITH grantee AS (
     SELECT to_regrole(quote_ident(%(reader)s)), %(reader)s, false
 ), ours AS (
     SELECT c.oid::regclass AS id, c.relname, c.relacl FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname IN ('public', 'rebuild', 'retired') AND c.relkind IN ('r', 'p')
+     WHERE n.nspname IN ('public', 'rebuild', 'retired') AND c.relkind IN ('r', 'p', 'v')
        AND c.relowner = to_regrole(quote_ident(%(owner)s))
 ), compared AS (
     SELECT o.id, g.name,

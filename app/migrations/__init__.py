@@ -53,12 +53,12 @@ def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
     applied file has changed, the database is newer than the files, or its schema may not be changed.
     """
     missing = pending(url, directory)
-    if not missing:
-        return []
     with psycopg.connect(url, autocommit=True) as connection, turn(connection):
         try:
             return apply_missing(connection, directory)
         except errors.InsufficientPrivilege as refused:
+            if not missing:
+                return []
             message = (
                 f"the schema lacks {', '.join(missing)}, and {connection.info.user} may not change it "
                 f"({refused.diag.message_primary}): run `deployment-ledger migrate` with an owner's address"

@@ -26,6 +26,16 @@ def is_gone(process):
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+def connected_roles(data_dir):
+    """Who is connected to the embedded server that runs."""
+    socket_directory = (data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[4]
+    with psycopg.connect(host=socket_directory, user="postgres", dbname="ledger") as connection:
+        return connection.execute(
+            "SELECT DISTINCT usename FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        ).fetchall()
+
+
 def has_replaced(service, victim):
     """Whether two workers run, `victim` not being one."""
     pids = service.worker_pids()
@@ -46,9 +56,14 @@ def eventually(check, seconds=30):
 
 
 def test_it_serves_from_an_empty_directory_and_stops_cleanly(live_service, data_dir):
-    """The ready line is true when it is printed; SIGTERM ends with exit code 0 and a stopped database."""
+    """The ready line is true when it is printed; SIGTERM ends with exit code 0 and a stopped database.
+
+    Requests are served with the run-time role only: the database's superuser did no more than to migrate.
+    """
     service = live_service("--data-dir", data_dir)
     assert answers(service)
+    assert [("ledger_runtime",)] == connected_roles(data_dir)
+    assert "more rights" not in service.output
     children = psutil.Process(service.pid).children(recursive=True)
 
     assert service.stop() == 0
@@ -156,10 +171,12 @@ def test_a_bad_setting_is_refused(live_service):
 
 @pytest.mark.both_servers
 def test_it_serves_from_a_given_database(live_service, database_url):
-    """Of every supported version; the schema is brought up to date."""
+    """Of every supported version; that the address is a superuser's is warned of."""
     service = live_service("--database-url", database_url)
 
     assert answers(service)
+    assert "the service runs with more rights than it needs" in service.output
+    assert "is a superuser" in service.output
     assert service.stop() == 0
 
 
