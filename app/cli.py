@@ -17,6 +17,8 @@ from app import migrations
 from app import serve as supervisor
 from app.audit.commands import app as audit
 from app.database import database
+from app.projection_versions import own_versions
+from app.rebuild.building import build_in_process
 from app.rebuild.commands import app as rebuild
 from app.roles import SetUp, preparation, set_up
 from app.settings import DATABASE_URLS, DEFAULTS, FIELD_TYPES, BadSetting, Resolved, describe, masked, resolve
@@ -105,7 +107,7 @@ def serve(*, settings: SettingsFile = None, flags: AllFlags = NO_FLAGS) -> int:
     deployment-ledger serve --database-url postgresql://ledger@db.example/ledger --log-format json
     ```
     """
-    supervisor.serve(resolve(flags, os.environ, settings).settings)
+    supervisor.serve(resolve(flags, os.environ, settings).settings, build=build_in_process)
     return DONE
 
 
@@ -180,7 +182,7 @@ def show_settings(*, json: AsJson = False, settings: SettingsFile = None, flags:
 
 @app.command
 def version(*, json: AsJson = False) -> int:
-    """Print the installed version.
+    """Print the installed version; as JSON, those of the projections as well.
 
     ```
     deployment-ledger version --json
@@ -188,7 +190,7 @@ def version(*, json: AsJson = False) -> int:
     """
     number = installed_version("deployment-ledger")
     if json:
-        _print_json({"version": number})
+        _print_json({"version": number, "projections": own_versions()})
     else:
         _print(number)
     return DONE

@@ -8,7 +8,6 @@ from typing import Final, LiteralString
 import psycopg
 
 from app import migrations
-from app.projection_versions import ask_live, stale
 from app.reader import Reader, Unreadable
 
 _POSITIONS: Final[LiteralString] = """
@@ -33,17 +32,12 @@ class Health:
         """What keeps the service from serving, in sentences; none if nothing does."""
         try:
             shown, head = await self._positions()
-            outdated = await self._stale()
-        except Unreadable as away:
-            return [str(away)]
-        found = []
-        try:
             missing = await asyncio.to_thread(migrations.pending, self._database_url)
-        except (migrations.MigrationRefused, psycopg.OperationalError) as refused:
+            if missing:
+                return [f"the schema lacks {', '.join(missing)}: run `deployment-ledger migrate`"]
+            found = await self._stale()
+        except (Unreadable, migrations.MigrationRefused, psycopg.OperationalError) as refused:
             return [str(refused)]
-        if missing:
-            found.append(f"the schema lacks {', '.join(missing)}: run `deployment-ledger migrate`")
-        found += outdated
         if shown != head:
             found.append(f"the projections show the log up to position {shown}, but it ends at {head}")
         return found
@@ -54,13 +48,12 @@ class Health:
 
     async def _stale(self) -> list[str]:
         """Projections whose tables are not of this program's versions, and how far a rebuild of them is."""
+        found = [str(each) for each in await self._reader.stale()]
+        if not found:
+            return []
         async with self._reader.connection() as connection:
-            found = stale(await (await connection.execute(*ask_live())).fetchall())
-            rebuild = await (await connection.execute(_REBUILD)).fetchone() if found else None
-        told = [str(each) for each in found]
-        return (
-            told if rebuild is None else [*told, f"a rebuild is {rebuild[0]}, {rebuild[1]} events are left"]
-        )
+            rebuild = await (await connection.execute(_REBUILD)).fetchone()
+        return found if rebuild is None else [*found, "a rebuild is {}, {} events are left".format(*rebuild)]
 
     async def _positions(self) -> tuple[int, int]:
         async with self._reader.connection() as connection:

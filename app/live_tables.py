@@ -33,7 +33,10 @@ _IS_EMPTY: Final[LiteralString] = """
     SELECT NOT EXISTS (SELECT FROM stored_events) AND NOT EXISTS (SELECT FROM rebuild.run)
 """
 _TRUST_RUN: Final[LiteralString] = """
-    UPDATE rebuild.run SET made = %(own)s, replaced = %(own)s, release = %(release)s WHERE made = '{}'
+    UPDATE rebuild.run SET made = own.versions, replaced = own.versions, release = %(release)s
+      FROM (SELECT jsonb_object_agg(key, value) AS versions
+              FROM rebuild.run, jsonb_each(%(own)s) WHERE key = ANY(resources)) own
+     WHERE made = '{}'
 """
 _NOTE: Final[LiteralString] = """
     INSERT INTO projection_versions (resource, version, release, position) VALUES (%s, %s, %s, %s)
@@ -43,23 +46,23 @@ _NOTE: Final[LiteralString] = """
 def settle(connection: Connection[Any]) -> None:
     """Make the tables of an empty log those of this program, and write down versions that are not known.
 
-    Where there are events, tables without a version are taken for what this program makes of them: they were
-    made before versions were written down. Tables of known versions stay what they are, unless the log is
-    empty and this program is newer.
+    Where there are events, and no versions at all, tables are taken for what this program makes of them: they
+    were made before versions were written down. Tables of known versions stay what they are, unless the log
+    is empty and this program is newer.
     """
     if _known(connection) == own_versions():
         return
     with connection.transaction():
         connection.execute("SET LOCAL lock_timeout = '10s'")
         connection.execute(LOCK)
-        unknown = [resource for resource in PROJECTIONS if resource not in _known(connection)]
         if connection.execute(_IS_EMPTY).fetchone() == (True,):
-            fresh = unknown + [each.resource for each in stale_in(connection) if each.newer]
+            newer = {each.resource for each in stale_in(connection) if each.newer}
+            fresh = [resource for resource in PROJECTIONS if resource in newer]
             _make_anew(connection, fresh)
             note_live(connection, fresh, own_versions(), 0)
-        else:
+        elif not _known(connection):
             [(position,)] = connection.execute("SELECT position FROM projection_position")
-            note_live(connection, unknown, own_versions(), position)
+            note_live(connection, PROJECTIONS, own_versions(), position)
             own = Jsonb(dict(own_versions()))
             connection.execute(_TRUST_RUN, {"own": own, "release": RELEASE})
 
@@ -74,11 +77,9 @@ def make(connection: Connection[Any], resource: Resource) -> None:
 
 def missing_indexes(connection: Connection[Any], resource: Resource) -> list[LiteralString]:
     """Statements for what the table in the schema `rebuild` still lacks: its key, and indexes."""
-    return [
-        statement
-        for name, statement in definition(resource, NEW).indexes.items()
-        if connection.execute("SELECT to_regclass(%s)", [f"{NEW}.{name}"]).fetchone() == (None,)
-    ]
+    indexes = definition(resource, NEW).indexes
+    missing = "SELECT name FROM unnest(%s::text[]) AS i (name) WHERE to_regclass(%s || '.' || name) IS NULL"
+    return [indexes[name] for (name,) in connection.execute(missing, [list(indexes), NEW]).fetchall()]
 
 
 def note_live(

@@ -22,11 +22,13 @@ from projections.fold_version import fold_version
 
 RELEASE: Final = installed_version("deployment-ledger")
 
-_LIVE: Final[LiteralString] = """
-    SELECT l.resource, l.version, l.release, l.position,
-           EXISTS (SELECT FROM projection_versions h WHERE h.resource = l.resource AND h.version = o.version)
+_STALE: Final[LiteralString] = """
+    SELECT coalesce(l.resource, o.resource), o.version, l.version, l.release, l.position,
+           EXISTS (SELECT FROM projection_versions h WHERE h.resource = o.resource AND h.version = o.version)
       FROM live_projections l
-      LEFT JOIN json_each_text(%s) o (resource, version) ON o.resource = l.resource
+      FULL JOIN json_each_text(%s) o (resource, version) ON o.resource = l.resource
+     WHERE o.version IS DISTINCT FROM l.version
+     ORDER BY 1
 """
 
 
@@ -37,18 +39,29 @@ def own_versions() -> Mapping[Resource, str]:
     return {resource: fold_version(resource, decode) for resource in PROJECTIONS}
 
 
+def versions_of(resources: Iterable[Resource]) -> dict[Resource, str]:
+    """The versions of some projections that this program has."""
+    return {resource: own_versions()[resource] for resource in resources}
+
+
 class Stale(msgspec.Struct, frozen=True):
     """A projection whose live table is not of this program's version.
 
-    The program is newer if its version was never live in the database, and older if it was, before this one.
+    The program is newer if its version was never live in the database, and older if it was, before this one,
+    or if it does not know the projection at all.
     """
 
-    resource: Resource
-    own: str
-    live: str
-    live_release: str
-    live_since: int
-    newer: bool
+    resource: str
+    own: str | None
+    live: str | None
+    live_release: str | None
+    live_since: int | None
+    was_live: bool
+
+    @property
+    def newer(self) -> bool:
+        """Whether the program may be the one to build new tables."""
+        return self.own is not None and not self.was_live
 
     @override
     def __str__(self) -> str:
@@ -60,25 +73,14 @@ class Stale(msgspec.Struct, frozen=True):
         )
 
 
-def ask_live() -> tuple[LiteralString, list[str]]:
-    """The statement, with its parameters, whose rows `stale` takes."""
-    return _LIVE, [msgspec.json.encode(own_versions()).decode()]
-
-
-def stale(rows: Iterable[tuple[Any, ...]]) -> list[Stale]:
-    """The projections whose live tables are not of this program's versions."""
-    own = own_versions()
-    found = [
-        Stale(resource, own[resource], live, release, position, newer=not was_live)
-        for resource, live, release, position, was_live in rows
-        if own[resource] != live
-    ]
-    return sorted(found, key=lambda each: each.resource)
+def ask_stale() -> tuple[LiteralString, list[str]]:
+    """The statement, with its parameters, whose rows are `Stale`."""
+    return _STALE, [msgspec.json.encode(own_versions()).decode()]
 
 
 def stale_in(connection: Connection[Any] | Cursor[Any]) -> list[Stale]:
     """The projections of a database whose live tables are not of this program's versions."""
-    return stale(connection.execute(*ask_live()).fetchall())
+    return [Stale(*row) for row in connection.execute(*ask_stale()).fetchall()]
 
 
 _NEWER: Final = (

@@ -20,7 +20,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app import metrics
 from app.event_log import WAIT_FOR_WRITERS
-from app.projection_versions import Stale, ask_live, stale
+from app.projection_versions import Stale, ask_stale
 from projections.lists import ListQuery, Page, list_statement
 from projections.versions import VersionsTable
 
@@ -245,13 +245,14 @@ class Reader:
             msg = "the database cannot be reached"
             raise Unreadable(msg) from lost
         except OTHER_SHAPE as unknown:
-            if found := await self._stale():
+            if found := await self.stale():
                 raise Unreadable("; ".join(map(str, found))) from unknown
             raise
 
-    async def _stale(self) -> list[Stale]:
-        async with self.connection() as connection:
-            return stale(await (await connection.execute(*ask_live())).fetchall())
+    async def stale(self) -> list[Stale]:
+        """The projections whose live tables are not of this program's versions."""
+        async with self._pool.connection() as connection:
+            return [Stale(*row) for row in await (await connection.execute(*ask_stale())).fetchall()]
 
     def spawn(self, work: Any) -> None:
         """Run a coroutine that nobody awaits, and keep it from being collected."""

@@ -23,6 +23,7 @@ from app.migrations import MigrationRefused
 from app.postgres_programs import PostgresUnavailable
 from app.roles import RolesRefused
 from app.settings import RESOLVED_VARIABLE, Settings, variable
+from app.stale_tables import is_stale, kept_building
 
 APPLICATION: Final = "app.main:application"
 METRICS_PREFIX: Final = "ledger-metrics-"
@@ -44,11 +45,16 @@ START_REFUSALS: Final = (
 
 
 def serve(
-    settings: Settings, *, application: str = APPLICATION, announce: Callable[[str], None] | None = None
+    settings: Settings,
+    *,
+    application: str = APPLICATION,
+    announce: Callable[[str], None] | None = None,
+    build: Callable[[str, Settings], None] | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, then let requests finish and stop the embedded database.
 
-    `announce` gets one line, when every worker listens. Raises one of `START_REFUSALS`.
+    `announce` gets one line, when every worker listens. `build` runs in a process of its own if tables are
+    stale and the settings say that new ones are to be built. Raises one of `START_REFUSALS`.
     """
     _stop_cleanly_on_signals()
     configure_logs(settings.log_format, settings.log_level)
@@ -65,7 +71,11 @@ def serve(
         )
         os.environ[RESOLVED_VARIABLE] = msgspec.json.encode(effective).decode()
         line = _ready_line(effective, found.name)
-        if not HttpServer(effective, application, partial(announce or _say, line)).run():
+        builds = is_stale(found.url) and settings.on_stale == "build"
+        # Tables are made by their owner, which workers do not know.
+        with kept_building(build if builds else None, found.owner_url, settings):
+            served = HttpServer(effective, application, partial(announce or _say, line)).run()
+        if not served:
             message = "a worker process ended before it was ready; its log lines above say why"
             raise WorkersFailed(message)
 

@@ -21,6 +21,7 @@ RESOLVED_VARIABLE: Final = "DEPLOYMENT_LEDGER_RESOLVED"
 """Carries the settings, as JSON, from the supervisor to its worker processes."""
 
 LogFormat: TypeAlias = Literal["console", "json"]
+OnStale: TypeAlias = Literal["refuse", "build"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
@@ -85,6 +86,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_start_seconds: Annotated[
         int, Meta(ge=1, le=86400, description="Time the embedded PostgreSQL may take to recover.")
     ] = 600
+    on_stale: Annotated[
+        OnStale,
+        Meta(description="Where tables are of an earlier release: write nothing, or build new ones."),
+    ] = "refuse"
 
 
 DEFAULTS: Final = Settings()

@@ -21,6 +21,9 @@ the order of their creation with the ends of their rows, so that count and page 
 rows that do not hold at p, and only the page's bodies are read. Nothing is folded. A time is turned into
 the position of the last event by then.
 
+Versions. `definition` has the shape of each table, and `fold_version` finds a version of shape and fold by
+folding `sample`, a fixed log: tables of a version are written by programs of that version only.
+
 `timeline` makes rows of events, `versions` loads and writes them, `lists`, `criteria` and `sorting` ask for
 pages of them; `history`, `blame` and `comparison` answer what changed, when and by whom. Statements live in
 `.sql` files; only lists assemble theirs, from columns that the code names.

@@ -86,6 +86,7 @@ _EXECUTOR: Final = {
     },
     "override_config": {"b": [1, 2.0, 1e300, True, None], "a": {"": -0.0}},
 }
+_FULL: Final[dict[str, Any]] = {"model_spec": _MODEL, "executor_config": _EXECUTOR}
 
 
 def _added(version: int, config_version: int = 1, **members: Any) -> dict[str, Any]:
@@ -105,8 +106,8 @@ def _status(version: int, status: str, message: str, **members: Any) -> dict[str
 _SHORT: Final[list[_Event]] = [
     (_F, "created", _config(1)),
     (_A, "created", _added(1)),
-    (_G, "created", _config(1, project="p", description="d", model_entity_id="w/m", **_ANN)),
-    (_F, "updated", _config(2, engine="vllm", model_spec=_MODEL, executor_config=_EXECUTOR)),
+    (_G, "created", _config(1, project="p", description="d", model_entity_id="w/m", **_FULL, **_ANN)),
+    (_F, "updated", _config(2, engine="vllm", model_entity_id="m", **_FULL)),
     (_A, "updated", _added(2, 2, project="p", **_ANN)),
     (_B, "created", _added(1, project="p", **_ANN)),
     # A status of a version that is not the latest, one that says nothing new, one with another message only.
@@ -144,7 +145,8 @@ _SHORT: Final[list[_Event]] = [
     (_C, "created", _added(4)),
     # Configs: rolled back; the latest removed, one in the middle, one not stored, all; and made again.
     (_F, "rolled-back", _config(3, restored_version=1)),
-    (_F, "rolled-back", _config(4, engine="generic", model_entity_id="m", restored_version=2, **_ANN)),
+    (_F, "rolled-back", _config(4, restored_version=2, model_entity_id="m", **_FULL, **_ANN)),
+    (_G, "rolled-back", _config(2, restored_version=1, project="p", description="d", engine="generic")),
     (_F, "deleted", {"versions": [4]}),
     (_F, "deleted", {"versions": [2], **_ANN}),
     (_F, "updated", _config(5, project="p", description="", **_ANN)),

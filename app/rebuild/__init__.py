@@ -22,8 +22,13 @@ snapshot: there live and new tables show the same position. From then on each ro
 every row that events since then can have begun or ended. The last round does so under the log's lock, with
 which no event can be added, in the transaction that switches: what is switched to equals what was live.
 
+Why releases can differ. A run remembers the versions of the projections that it began with, and only programs
+of these go on with it. New tables have the shape that the program says, not that of the live ones. The switch
+writes down which versions are live, under the lock under which writers look: see `app.projection_versions`.
+
 `registry` knows the run and its slices, `folding` and `workers` load slices, `catching_up` goes on from them,
-`tables` makes, indexes and moves tables, `comparing` compares them, `run` is the way from start to end,
+`tables` makes, indexes and moves tables, `comparing` compares them, `switching` puts them in their place,
+`run` is the way from start to end, which `building` goes beside a service; `versions` says who may go it.
 `verifying` checks the live tables alone. `fingerprints`, `recording`, `other_release` and `release_check`
 find out what another release would answer otherwise. `commands`, `release_commands`, `telling` and `display`
 are what people see.

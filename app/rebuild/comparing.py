@@ -40,13 +40,12 @@ _AMONG: Final[LiteralString] = """
       ON v.workspace = k.workspace AND v.name = k.name
    WHERE v.valid_until > %(after)s
 """
-_COMMON_FIELDS: Final[LiteralString] = """
-    SELECT l.attname
-      FROM pg_attribute l
-      JOIN pg_attribute n ON n.attname = l.attname AND n.atttypid = l.atttypid
-     WHERE l.attrelid = %s::regclass AND n.attrelid = %s::regclass
-       AND l.attnum > 0 AND NOT l.attisdropped AND NOT n.attisdropped
-     ORDER BY l.attnum
+_FIELDS: Final[LiteralString] = """
+    SELECT attname, count(*) = 2 AND count(DISTINCT atttypid) = 1
+      FROM pg_attribute
+     WHERE attrelid IN (%s::regclass, %s::regclass) AND attnum > 0 AND NOT attisdropped
+     GROUP BY attname
+     ORDER BY min(attnum), attname
 """
 _WITHOUT_EVENTS: Final[LiteralString] = """
     SELECT workspace, name, version, valid_from, 'extra', ARRAY[]::text[] FROM {live} v
@@ -126,10 +125,12 @@ def differences(
     return [Difference(resource, *row) for row in connection.execute(statement, where)]
 
 
-def common_fields(connection: Connection[Any], resource: Resource, made: str) -> list[str]:
-    """The columns that the live table and another one have with the same type: they may be of other code."""
+def common_fields(
+    connection: Connection[Any], resource: Resource, made: str, *, shared: bool = True
+) -> list[str]:
+    """The columns that the live table and another one have with the same type; or, not shared, the others."""
     names = [f"{schema}.{TABLES[resource]}" for schema in (LIVE, made)]
-    return [name for (name,) in connection.execute(_COMMON_FIELDS, names)]
+    return [name for name, in_both in connection.execute(_FIELDS, names) if in_both is shared]
 
 
 def rows_without_events(connection: Connection[Any], resource: Resource) -> list[Difference]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, Literal, LiteralString, NamedTuple
@@ -13,7 +13,7 @@ from psycopg import Connection, errors, sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from app.projection_versions import RELEASE, own_versions
+from app.projection_versions import RELEASE, versions_of
 from domain.names import Resource
 
 State = Literal["building", "catching-up", "differs", "switched", "rolled-back"]
@@ -85,7 +85,7 @@ class Run(msgspec.Struct, frozen=True):
     @property
     def is_own(self) -> bool:
         """Whether this program makes the rows that the rebuild makes."""
-        return self.made == own_versions_of(self.resources)
+        return self.made == versions_of(self.resources)
 
 
 class Slice(NamedTuple):
@@ -146,29 +146,10 @@ def existing(connection: Connection[Any]) -> Run:
     return run
 
 
-def require_own(run: Run) -> None:
-    """Refuse a rebuild whose rows are not those that this program makes."""
-    if not run.is_own:
-        raise RebuildRefused(
-            f"the rebuild is {run.title}, of {_told(run.made)}, and this program makes "
-            f"{_told(own_versions_of(run.resources))}: go on with the release that began it, or give it up "
-            "with `rebuild abort`"
-        )
-
-
-def require_replaced(run: Run) -> None:
-    """Refuse to bring the tables from before a rebuild up to the log where this program makes other rows."""
-    if run.replaced != own_versions_of(run.resources):
-        raise RebuildRefused(
-            f"the tables from before the switch are of {_told(run.replaced)}, and this program makes "
-            f"{_told(own_versions_of(run.resources))}: go back with the release that made them"
-        )
-
-
 def add(connection: Connection[Any], resources: Sequence[Resource], base: int, slice_events: int) -> None:
     """Register a run of this program up to a position, with its slices."""
     added = connection.execute(
-        _ADD, [list(resources), base, base, RELEASE, Jsonb(own_versions_of(resources)), list(resources)]
+        _ADD, [list(resources), base, base, RELEASE, Jsonb(versions_of(resources)), list(resources)]
     ).fetchone()
     where = {"run": added and added[0], "size": slice_events, "base": base, "resources": list(resources)}
     connection.execute(_ADD_SLICES, where)
@@ -225,12 +206,3 @@ def done(connection: Connection[Any]) -> list[Done]:
           FROM rebuild.slices WHERE done_at IS NOT NULL GROUP BY worker ORDER BY worker
     """)
     return [Done._make(row) for row in rows]
-
-
-def own_versions_of(resources: Sequence[Resource]) -> dict[Resource, str]:
-    """The versions of some projections that this program has."""
-    return {resource: own_versions()[resource] for resource in resources}
-
-
-def _told(versions: Mapping[Resource, str]) -> str:
-    return ", ".join(f"{resource} {version}" for resource, version in versions.items())

@@ -9,10 +9,11 @@ import msgspec
 from psycopg import Connection
 
 from app.reader import HEAD
-from app.rebuild import registry, switching, tables
+from app.rebuild import comparing, registry, switching, tables
 from app.rebuild.comparing import Difference, Fingerprint
 from app.rebuild.registry import RebuildRefused, Run, existing
 from app.rebuild.tables import NEW, RETIRED
+from app.rebuild.versions import require_own, require_replaced
 from domain.names import Resource
 
 
@@ -27,12 +28,16 @@ class Watch(Protocol):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """Whether the new tables are live, since which position, what was compared, and what differs."""
+    """Whether the new tables are live, since which position, what was compared, and what differs.
+
+    `not_compared` are columns that only one of a live and a new table has, if their shapes differ.
+    """
 
     switched: bool
     position: int
     fingerprints: dict[Resource, Fingerprint]
     differences: list[Difference]
+    not_compared: dict[Resource, list[str]]
 
 
 class Work(NamedTuple):
@@ -64,13 +69,18 @@ def go_on(connection: Connection[Any], work: Work, watch: Watch, *, accept: bool
     run = existing(connection)
     if run.state == "switched":
         raise RebuildRefused(f"nothing is left to do: the rebuild is {run.title}")
-    registry.require_own(run)
+    require_own(run)
     if run.state == "building":
         _build(connection, run, work, watch)
     watch.phase("catching up")
     switching.catch_up(connection, NEW, run.resources)
     fingerprints: dict[Resource, Fingerprint] = {}
     found: list[Difference] = []
+    not_compared = {
+        name: others
+        for name in run.resources
+        if (others := comparing.common_fields(connection, name, NEW, shared=False))
+    }
     if not accept:
         watch.phase("comparing")
         fingerprints, found = switching.compare(connection, run.resources)
@@ -83,7 +93,7 @@ def go_on(connection: Connection[Any], work: Work, watch: Watch, *, accept: bool
     )
     if found:
         registry.note(connection, state="differs", verified=0)
-    return Outcome(not found, existing(connection).position, fingerprints, found)
+    return Outcome(not found, existing(connection).position, fingerprints, found, not_compared)
 
 
 def roll_back(connection: Connection[Any], watch: Watch) -> int:
@@ -94,7 +104,7 @@ def roll_back(connection: Connection[Any], watch: Watch) -> int:
     run = existing(connection)
     if run.state != "switched":
         raise RebuildRefused(f"there is nothing to go back from: the rebuild is {run.title}")
-    registry.require_replaced(run)
+    require_replaced(run)
     watch.phase("switching back")
 
     def attempt() -> int:

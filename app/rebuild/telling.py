@@ -98,6 +98,8 @@ def print_outcome(options: Options, outcome: Outcome, events: int, seconds: floa
     if options.json:
         print_json({**msgspec.structs.asdict(outcome), "events": events, "seconds": round(seconds, 3)})
         return
+    for resource, columns in outcome.not_compared.items():
+        print_line(f"not compared, as the tables' shapes differ: {', '.join(columns)} of {resource}")
     if not outcome.switched:
         name_differences(outcome.differences)
         print_line("nothing was switched: `rebuild resume --accept-differences` or `rebuild abort`")

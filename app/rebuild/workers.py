@@ -16,6 +16,7 @@ from app.rebuild import registry
 from app.rebuild.folding import WORKER_SESSION, RowsOfStreams
 from app.rebuild.registry import RebuildRefused, Run
 from app.rebuild.tables import NEW, seen_first
+from app.rebuild.versions import require_own
 from domain.kinds import UnreadableEventError
 
 POLL_SECONDS: Final = 0.2
@@ -59,7 +60,7 @@ def work(url: str, run: Run, number: int, wanted: Callable[[], bool] = lambda: T
     """Load slices until none is free, or they are wanted no more."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(WORKER_SESSION)
-        registry.require_own(run)
+        require_own(run)
         with connection.transaction():
             # The columns are those of the new tables.
             seen_first(connection, NEW)

@@ -7,6 +7,7 @@ import pytest
 
 from app.cli import run
 from app.migrations import MIGRATIONS_DIR
+from app.projection_versions import own_versions
 
 TITLES = sorted(path.stem for path in MIGRATIONS_DIR.glob("*.sql"))
 
@@ -111,4 +112,4 @@ def test_version_as_json(capsys):
     """For scripts that check what is installed."""
     assert run(["version", "--json"]) == 0
 
-    assert json.loads(capsys.readouterr().out) == {"version": "0.1.0"}
+    assert json.loads(capsys.readouterr().out) == {"version": "0.1.0", "projections": own_versions()}

@@ -124,6 +124,16 @@ def test_what_is_written_after_the_switch_survives_the_way_back(rebuild):
     assert 0 == rebuild("verify", "--workers", 1)
 
 
+def test_tables_of_another_shape_are_compared_in_what_they_share(rebuild):
+    """Columns that only one of them has are named, and do not stop the switch; the code's shape becomes live."""
+    shape = rebuild.shape()
+    rebuild.execute("ALTER TABLE deployment_versions ADD COLUMN extra integer, DROP COLUMN project")
+
+    assert 0 == rebuild("start", "--workers", 1), rebuild.out + rebuild.err
+    assert "shapes differ: project, extra of deployments\n" in rebuild.out
+    assert shape == rebuild.shape()
+
+
 FAULTS = {
     "wrong": (
         [

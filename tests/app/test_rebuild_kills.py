@@ -68,7 +68,8 @@ class Cut:
             self._end(connection, late=late)
 
     def _end(self, connection, *, late):
-        if self.left == 0 and self.late == late:
+        # A call may be made inside another one.
+        if self.left is not None and self.left <= 0 and self.late == late:
             self.left = None
             connection.close()
             raise psycopg.OperationalError("the connection is lost")
