@@ -113,17 +113,18 @@ class Timeline(Generic[S]):
     def _settle_latest(self, touched: Iterable[int], position: int) -> None:
         """From `position` on, the highest open version is the latest."""
         latest = self._open.get(self._latest) if self._latest is not None else None
-        if latest is None:
-            highest = max(self._open, default=None)
-        else:
-            highest = max(version for version in (*touched, latest.version) if version in self._open)
+        highest = max(self._open, default=None) if latest is None else latest.version
+        if highest is None:
+            self._latest = None
+            return
+        for version in touched:
+            if version > highest and version in self._open:
+                highest = version
         if highest == self._latest:
             return
         if latest is not None:
             self._end_as_latest(latest, position)
         self._latest = highest
-        if highest is None:
-            return
         row = self._open[highest]
         if row.valid_from == position:
             row.latest_until = OPEN

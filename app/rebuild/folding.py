@@ -65,26 +65,28 @@ class RowsOfStreams:
         streams = []
         stream = ""
         fold: _Fold | None = None
-        for stream_id, version, topic, state, position in self._events(part):
-            if stream_id != stream:
-                if fold is not None:
-                    fold.write()
-                stream = stream_id
-                workspace, resource, name = split_stream_id(stream)
-                streams.append((resource, workspace, name))
-                fold = _Fold(self._sinks[resource], workspace, name)
-            event = KINDS.decode(topic, state, position)
-            fold.apply(Recorded(fold.workspace, fold.name, version, position, event))  # type: ignore[union-attr]
+        for events in self._events(part):
+            for stream_id, version, topic, state, position in events:
+                if stream_id != stream:
+                    if fold is not None:
+                        fold.write()
+                    stream = stream_id
+                    workspace, resource, name = split_stream_id(stream)
+                    streams.append((resource, workspace, name))
+                    fold = _Fold(self._sinks[resource], workspace, name)
+                    apply = fold.apply
+                apply(Recorded(workspace, name, version, position, KINDS.decode(topic, state, position)))
         if fold is not None:
             fold.write()
         for sink in self._sinks.values():
             sink.flush()
         return streams
 
-    def _events(self, part: Slice) -> Iterator[tuple[str, int, str, bytes, int]]:
+    def _events(self, part: Slice) -> Iterator[list[tuple[str, int, str, bytes, int]]]:
         with self._connection.cursor("events", binary=True) as cursor:
-            cursor.itersize = WAITING_MAX
-            yield from cursor.execute(_EVENTS, {**self._where, "first": part.first, "last": part.last})
+            cursor.execute(_EVENTS, {**self._where, "first": part.first, "last": part.last})
+            while events := cursor.fetchmany(WAITING_MAX):
+                yield events
 
 
 class _Fold:
@@ -93,14 +95,17 @@ class _Fold:
     def __init__(self, sink: Sink, workspace: str, name: str) -> None:
         self._sink = sink
         self._timeline: Timeline[Any] = Timeline(sink.shape.table.fold)
+        self._held_max = WAITING_MAX
         self.workspace = workspace
         self.name = name
 
     def apply(self, recorded: Recorded[Any]) -> None:
         self._timeline.apply(recorded)
-        if len(self._timeline.added) >= WAITING_MAX:
+        if len(self._timeline.added) >= self._held_max:
             rows = self._timeline.added
             self._timeline.added = [row for row in rows if row.valid_until == OPEN]
+            # Thousands may still hold: looking through them at every event would take ever longer.
+            self._held_max = len(self._timeline.added) + WAITING_MAX
             # What has ended never changes again.
             self._sink.put(self.workspace, self.name, [row for row in rows if row.valid_until != OPEN])
 
