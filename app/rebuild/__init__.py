@@ -17,7 +17,7 @@ set of events for everyone who sees p. Rows depend on the events of their stream
 stream is folded from its beginning by one worker; a later event is folded on the open rows of its stream, in
 a transaction that moves the registry's position past it. Live writes do the same.
 
-Why equal is equal. All rows of both tables are compared once, by two 64-bit hashes of each row, at one
+Why equal is equal. All rows of both tables are compared once, by a 64-bit hash of each row, at one
 snapshot: there live and new tables show the same position. From then on each round compares, row by row,
 every row that events since then can have begun or ended. The last round does so under the log's lock, with
 which no event can be added, in the transaction that switches: what is switched to equals what was live.
@@ -27,9 +27,9 @@ of these go on with it. New tables have the shape that the program says, not tha
 writes down which versions are live, under the lock under which writers look: see `app.projection_versions`.
 
 `registry` knows the run and its slices, `folding` and `workers` load slices, `catching_up` goes on from them,
-`tables` makes, indexes and moves tables, `comparing` compares them, `switching` puts them in their place,
-`run` is the way from start to end, which `building` goes beside a service; `versions` says who may go it.
-`verifying` checks the live tables alone. `fingerprints`, `recording`, `other_release` and `release_check`
-find out what another release would answer otherwise. `commands`, `release_commands`, `telling` and `display`
-are what people see.
+`tables` makes and moves tables, `indexing` gives them their indexes, `comparing` compares them, `switching`
+puts them in their place, `run` is the way from start to end, which `building` goes beside a service;
+`versions` says who may go it. `verifying` checks the live tables alone. `fingerprints`, `recording`,
+`other_release` and `release_check` find out what another release would answer otherwise. `commands`,
+`release_commands`, `telling` and `display` are what people see.
 """

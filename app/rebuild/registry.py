@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, LiteralString, NamedTuple
 import msgspec
 import psycopg
 from psycopg import Connection, errors, sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -26,9 +27,8 @@ _KEY: Final = 0x7265_6275_696C_64  # "rebuild" in ASCII
 END_WITH_CLIENT: Final[LiteralString] = "SET client_connection_check_interval = '1s'"
 """A long statement ends soon after its client was killed, and with it what the connection has locked."""
 # The server may still be noticing that an earlier process is gone.
-_TURN_SESSION: Final[LiteralString] = """
-    SET lock_timeout = '2s'; SET jit = off; SET timezone = 'UTC'; SET maintenance_work_mem = '256MB'
-"""
+_WAIT_FOR_TURN: Final[LiteralString] = "SET lock_timeout = '2s'"
+_SESSION: Final[LiteralString] = "SET jit = off; SET timezone = 'UTC'; SET maintenance_work_mem = '256MB'"
 _ADD: Final[LiteralString] = """
     INSERT INTO rebuild.run (state, resources, base, position, release, made, replaced)
     SELECT 'building', %s, %s, %s, %s, %s, jsonb_object_agg(resource, version)
@@ -109,7 +109,7 @@ class Done(NamedTuple):
 def turn(url: str) -> Iterator[Connection[Any]]:
     """The connection that may change the run; refused while there is another one."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"{END_WITH_CLIENT}; {_TURN_SESSION}")
+        connection.execute(f"{END_WITH_CLIENT}; {_SESSION}; {_WAIT_FOR_TURN}")
         try:
             connection.execute("SELECT pg_advisory_lock(%s)", [_KEY])
         except errors.LockNotAvailable:
@@ -118,6 +118,16 @@ def turn(url: str) -> Iterator[Connection[Any]]:
             ) from None
         connection.execute("RESET lock_timeout")
         yield connection
+
+
+@contextmanager
+def another(connection: Connection[Any], session: LiteralString) -> Iterator[Connection[Any]]:
+    """A further connection of whoever has the turn, for what is done beside other work."""
+    # The password is in no connection string that a connection tells.
+    conninfo = make_conninfo(connection.info.dsn, password=connection.info.password or None)
+    with psycopg.connect(conninfo, autocommit=True) as further:
+        further.execute(f"{END_WITH_CLIENT}; {_SESSION}; {session}")
+        yield further
 
 
 def at_work(connection: Connection[Any]) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from psycopg import Connection
 
 from app.reader import HEAD
-from app.rebuild import comparing, registry, switching, tables
+from app.rebuild import comparing, indexing, registry, switching, tables
 from app.rebuild.comparing import Difference, Fingerprint
 from app.rebuild.registry import RebuildRefused, Run, existing
 from app.rebuild.tables import NEW, RETIRED
@@ -139,5 +139,5 @@ def _build(connection: Connection[Any], run: Run, work: Work, watch: Watch) -> N
             raise RebuildRefused(
                 f"no worker could go on, {left:,} events are left: `rebuild resume` tries again"
             )
-    tables.finish(connection, run.resources, step=lambda: watch.phase("indexing"))
+    indexing.finish(connection, run.resources, step=lambda: watch.phase("indexing"))
     registry.note(connection, state="catching-up")

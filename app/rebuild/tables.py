@@ -1,4 +1,4 @@
-"""The tables of a rebuild: made as the code defines them, given their indexes, and put in their place."""
+"""The tables of a rebuild: made as the code defines them, and put in their place."""
 
 from __future__ import annotations
 
@@ -21,16 +21,6 @@ def make(connection: Connection[Any], resources: Sequence[Resource]) -> None:
     """Empty tables of this program's shape, with owner, storage parameters and grants of the live ones."""
     for resource in resources:
         live_tables.make(connection, resource)
-
-
-def finish(connection: Connection[Any], resources: Sequence[Resource], *, step: Any = None) -> None:
-    """Build the indexes that are missing, each in a transaction of its own, and gather statistics."""
-    for resource in resources:
-        for statement in live_tables.missing_indexes(connection, resource):
-            if step is not None:
-                step()
-            connection.execute(statement)
-        connection.execute(sql.SQL("ANALYZE {}").format(_identifier(NEW, resource)))
 
 
 def seen_first(connection: Connection[Any], schema: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import psutil
@@ -33,6 +34,7 @@ class Cut:
     def __init__(self, monkeypatch):
         self.left = None
         self.late = False
+        self._turn = threading.Lock()
         for owner, name in (
             (psycopg.Cursor, "execute"),
             (psycopg.ServerCursor, "execute"),
@@ -43,9 +45,10 @@ class Cut:
         command = psycopg.Connection._exec_command
 
         def exec_command(connection, *arguments, **options):
-            self._count(connection, late=False)
+            hit = self._hit()
+            self._end(connection, hit and not self.late)
             result = yield from command(connection, *arguments, **options)
-            self._end(connection, late=True)
+            self._end(connection, hit and self.late)
             return result
 
         monkeypatch.setattr(psycopg.Connection, "_exec_command", exec_command)
@@ -55,22 +58,25 @@ class Cut:
 
     def _call(self, original):
         def call(cursor, *arguments, **options):
-            self._count(cursor.connection, late=False)
+            hit = self._hit()
+            self._end(cursor.connection, hit and not self.late)
             result = original(cursor, *arguments, **options)
-            self._end(cursor.connection, late=True)
+            self._end(cursor.connection, hit and self.late)
             return result
 
         return call
 
-    def _count(self, connection, *, late):
-        if self.left is not None:
-            self.left -= 1
-            self._end(connection, late=late)
+    def _hit(self):
+        """Whether this call is the one: indexes are built by several threads."""
+        with self._turn:
+            if self.left is None:
+                return False
+            self.left = self.left - 1 or None
+            return self.left is None
 
-    def _end(self, connection, *, late):
-        # A call may be made inside another one.
-        if self.left is not None and self.left <= 0 and self.late == late:
-            self.left = None
+    @staticmethod
+    def _end(connection, hit):
+        if hit:
             connection.close()
             raise psycopg.OperationalError("the connection is lost")
 
