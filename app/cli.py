@@ -69,6 +69,8 @@ NO_FLAGS: Final[Mapping[str, str]] = {}
 
 app.command(audit)
 app.command(rebuild)
+# Loaded when it is asked for: the service does not pay for it.
+app.command("app.bench.commands:app", name="bench")
 
 
 def main() -> None:

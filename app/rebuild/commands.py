@@ -184,11 +184,10 @@ def _turn(options: OwnerOptions) -> Iterator[tuple[Connection[Any], str]]:
 def _go_on(
     connection: Connection[Any], url: str, workers: int, options: OwnerOptions, *, accept: bool
 ) -> int:
-    began = time.monotonic()
     left, total = registry.events_left(connection), registry.events_left(connection)
     total += sum(worker.events for worker in registry.done(connection))
     work = Work(lambda which, seen: run_workers(url, which, workers, seen))
     with Display("folding", total) as display:
         outcome = run.go_on(connection, work, display, accept=accept)
-    print_outcome(options, outcome, left, time.monotonic() - began)
+    print_outcome(options, outcome, left, display.seconds())
     return DONE if outcome.switched else FAILED

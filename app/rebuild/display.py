@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,6 +33,7 @@ class Display:
         self._total = max(total, 1)
         self._all = self._bar.add_task(title, total=self._total, rate=0)
         self._workers: dict[int, TaskID] = {}
+        self._phases: list[tuple[str, float]] = []
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -44,7 +46,13 @@ class Display:
 
     def phase(self, title: str) -> None:
         """Something else begins."""
+        self._phases.append((title, time.monotonic()))
         self._bar.update(self._all, description=title)
+
+    def seconds(self) -> dict[str, float]:
+        """How long each phase has taken so far."""
+        ends = [*(began for _, began in self._phases[1:]), time.monotonic()]
+        return {title: round(end - began, 3) for (title, began), end in zip(self._phases, ends, strict=False)}
 
     def loaded(self, connection: Connection[Any]) -> None:
         """Show what the registry says of the workers."""

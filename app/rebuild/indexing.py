@@ -36,9 +36,7 @@ def finish(
     connection.execute(_WAIT_FOR_OTHERS)
     step()
     missing = [
-        statement
-        for resource in resources
-        for statement in live_tables.missing_indexes(connection, resource)
+        statement for resource in resources for statement in live_tables.missing_indexes(connection, resource)
     ]
     # A key keeps all others away from its table, an index lets others be built on it.
     keys = [statement for statement in missing if statement.startswith("ALTER TABLE")]

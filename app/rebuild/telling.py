@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -93,10 +94,18 @@ class Status(msgspec.Struct, frozen=True):
             print_line(f"  the tables that are not live show the log up to position {self.run.position}")
 
 
-def print_outcome(options: Options, outcome: Outcome, events: int, seconds: float) -> None:
-    """Tell how a rebuild came out, which folded so many events."""
+def print_outcome(options: Options, outcome: Outcome, events: int, phases: Mapping[str, float]) -> None:
+    """Tell how a rebuild came out, which folded so many events, and how many seconds each phase took."""
+    seconds = sum(phases.values())
     if options.json:
-        print_json({**msgspec.structs.asdict(outcome), "events": events, "seconds": round(seconds, 3)})
+        print_json(
+            {
+                **msgspec.structs.asdict(outcome),
+                "events": events,
+                "seconds": round(seconds, 3),
+                "phases": {phase: round(taken, 3) for phase, taken in phases.items()},
+            }
+        )
         return
     for resource, columns in outcome.not_compared.items():
         print_line(f"not compared, as the tables' shapes differ: {', '.join(columns)} of {resource}")

@@ -1,0 +1,54 @@
+"""What suites give: named values of repeated measurements, ratios first."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Literal
+
+import msgspec
+
+Unit = Literal["events/s", "s", "µs/event", "MB", "bytes/event", "events", "rows", "x"]
+
+
+class Measurement(msgspec.Struct, frozen=True):
+    """What was measured, once per repetition; `goal` is the least that is wanted, where something is."""
+
+    name: str
+    unit: Unit
+    values: tuple[float, ...]
+    goal: float | None = None
+
+    @property
+    def median(self) -> float:
+        """The value in the middle."""
+        return median(self.values)
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the goal is reached; None where there is none."""
+        return None if self.goal is None else self.median >= self.goal
+
+
+class Section(msgspec.Struct, frozen=True):
+    """Measurements that belong together, and what a reader has to know of how they were taken."""
+
+    title: str
+    text: str
+    measurements: tuple[Measurement, ...]
+
+
+class Suite(msgspec.Struct, frozen=True):
+    """A suite's sections, and the sentences that were found true of its answers."""
+
+    title: str
+    sections: tuple[Section, ...]
+    checked: tuple[str, ...]
+
+
+class WrongAnswer(Exception):
+    """What was measured has given a wrong answer; the text says which."""
+
+
+def ratio(name: str, of: tuple[float, ...], to: tuple[float, ...], goal: float | None = None) -> Measurement:
+    """One measurement divided by another one, repetition by repetition."""
+    return Measurement(name, "x", tuple(a / b for a, b in zip(of, to, strict=True)), goal)
