@@ -126,8 +126,7 @@ class _Table:
         )
 
     def put(self, workspace: str, name: str, rows: list[Row[Any]]) -> None:
-        columns, body = self.shape.columns, self.shape.table.body
-        self._waiting += [msgspec.structs.astuple(columns(workspace, name, row, body(row))) for row in rows]
+        self._waiting += values_of(self.shape, workspace, name, rows)
         if len(self._waiting) >= WAITING_MAX:
             self.flush()
 
@@ -139,6 +138,12 @@ class _Table:
             for row in self._waiting:
                 copy.write_row(row)
         self._waiting.clear()
+
+
+def values_of(shape: Shape, workspace: str, name: str, rows: list[Row[Any]]) -> list[tuple[Any, ...]]:
+    """Rows of a stream as the table holds them, in the order of its shape's fields."""
+    columns, body = shape.columns, shape.table.body
+    return [msgspec.structs.astuple(columns(workspace, name, row, body(row))) for row in rows]
 
 
 def column_types(connection: Connection[Any], shape: Shape) -> list[int]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.rebuild import registry, run, switching
+from app.rebuild import registry, run, switching, verifying
 from app.rebuild.registry import RebuildRefused
 from tests.support.audit import EVENTS, fill
 from tests.support.builders import (
@@ -188,6 +188,27 @@ def test_a_planted_row_is_named_and_stops_the_switch(rebuild, fault):
     assert f"{expected['what']:8}default/" in rebuild.out
     assert 0 == rebuild("resume", "--accept-differences"), rebuild.err
     assert right == rebuild.rows()
+
+
+def test_a_time_that_python_does_not_know_is_named(rebuild):
+    """Nothing of ours can write it, or read it."""
+    rebuild.execute("UPDATE deployment_versions SET created_at = 'infinity' WHERE valid_from = 8")
+
+    assert 1 == rebuild("verify", "--workers", 1, "--json"), rebuild.err
+    assert [(8, ["created_at"])] == [(d["valid_from"], d["fields"]) for d in rebuild.json["differences"]]
+
+
+def test_a_long_slice_is_compared_by_the_database(rebuild, monkeypatch):
+    """Of one long stream not all rows are held in memory."""
+    monkeypatch.setattr(verifying, "HELD_EVENTS_MAX", 0)
+    with rebuild.turn() as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        [(snapshot,)] = connection.execute("SELECT pg_export_snapshot()")
+        checker = verifying._Checker(rebuild.database_url, snapshot, EVENTS, ["deployments"])
+        [part] = registry.slices(connection, ["deployments"], EVENTS, 1_000)
+
+        assert [] == checker.check(part)
+        checker._connection.close()
 
 
 def test_what_goes_wrong_after_all_was_compared_stops_the_switch(rebuild, monkeypatch):
