@@ -54,7 +54,8 @@ def bench(
     ```
     """
     plan = Plan(QUICK_EVENTS if quick else events, 1 if quick else repeat, seed, _say)
-    command = f"scripts/bench --only rebuild --events {plan.events} --repeat {plan.repeat} --seed {seed}"
+    size = "--quick" if quick else f"--events {events} --repeat {repeat}"
+    command = " ".join(("scripts/bench", *(f"--only {suite}" for suite in only), size, f"--seed {seed}"))
     try:
         machine, suite = rebuild.measure(plan, load_average())
     except WrongAnswer as wrong:

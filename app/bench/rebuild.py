@@ -70,7 +70,7 @@ def _measure(plan: Plan, embedded: EmbeddedPostgres) -> Suite:
     rest = load(url, log, plan.events - quarter)
     plan.say("first rebuild of all")
     _fill(server, url)
-    _check(url, workload.streams, plan.events)
+    check(url, workload.streams, plan.events)
     rounds = []
     for number in range(1, plan.repeat + 1):
         plan.say(f"round {number} of {plan.repeat}")
@@ -78,7 +78,7 @@ def _measure(plan: Plan, embedded: EmbeddedPostgres) -> Suite:
         ledger(server, url, "rebuild", "clean")
         verified = ledger(server, url, "rebuild", "verify", "--workers", str(WORKERS))
         rounds.append(_Round(rebuilt, verified, copy_rows(url)))
-    _check(url, workload.streams, plan.events)
+    check(url, workload.streams, plan.events)
     sections = (_speed(plan.events, rounds), _memory(small, rounds), _disk(url, plan.events, rest))
     return Suite("Rebuild and verify", sections, _CHECKED)
 
@@ -90,7 +90,7 @@ def _fill(server: DatabaseServer, url: str) -> Ran:
     return ran
 
 
-def _check(url: str, streams: list[Stream], events: int) -> None:
+def check(url: str, streams: list[Stream], events: int) -> None:
     """What readers see now is what the made-up log adds up to in memory, without any of the code measured."""
     expected = {
         (stream.resource, stream.workspace, stream.name, version): (

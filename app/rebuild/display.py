@@ -52,7 +52,7 @@ class Display:
     def seconds(self) -> dict[str, float]:
         """How long each phase has taken so far."""
         ends = [*(began for _, began in self._phases[1:]), time.monotonic()]
-        return {title: round(end - began, 3) for (title, began), end in zip(self._phases, ends, strict=False)}
+        return {title: end - began for (title, began), end in zip(self._phases, ends, strict=False)}
 
     def loaded(self, connection: Connection[Any]) -> None:
         """Show what the registry says of the workers."""
