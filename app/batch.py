@@ -68,6 +68,7 @@ class Batch:
         self._head = head
         self._now = now
         self._streams: Streams
+        self._first_answers: list[tuple[Idempotency, Answer]] = []
         self.events: list[Recorded[Any]] = []
         self.answers: list[Answer] | None = None
 
@@ -79,7 +80,6 @@ class Batch:
             return self.answers
         keys = [write.idempotency for write in writes if write.idempotency is not None]
         answered = idempotency.load(self._cursor, keys) if keys else {}
-        first_answers: list[tuple[Idempotency, Answer]] = []
         answers = []
         for write in writes:
             key = write.idempotency
@@ -90,12 +90,27 @@ class Batch:
             answers.append(answer)
             if key is not None:
                 answered[key.identity] = (key.fingerprint, answer)
-                first_answers.append((key, answer))
+                self._first_answers.append((key, answer))
         self._store()
-        if first_answers:
-            idempotency.store(self._cursor, first_answers, self._next_time())
+        if self._first_answers:
+            idempotency.store(self._cursor, self._first_answers, self._next_time())
         self.answers = answers
         return answers
+
+    @property
+    def stored_something(self) -> bool:
+        """Whether the commit makes a difference: refusals without a key leave nothing behind."""
+        return bool(self.events or self._first_answers)
+
+    def is_stored(self, cursor: Tuples) -> bool:
+        """Whether the database has what this batch stored, as a later one under the log's lock sees it.
+
+        The commit of this batch has ended then, one way or the other: its transaction held the lock.
+        """
+        if self.events:
+            return self._log.holds(cursor, self.events[0])
+        key, answer = self._first_answers[0]
+        return idempotency.load(cursor, [key]) == {key.identity: (key.fingerprint, answer)}
 
     def _rehearsed(self, command: AnyCommand) -> Answer:
         """The answer to a command that is not carried out, with what it would change."""

@@ -14,6 +14,8 @@ from typing import Any, Final, LiteralString
 import structlog
 from psycopg import AsyncConnection, Error
 
+from app.connections import address
+
 PAUSE_SECONDS: Final = 0.01
 """Between two rings to other processes: commits in quick succession share one."""
 
@@ -88,11 +90,5 @@ class Doorbell:
 
     async def _connect(self, purpose: str) -> AsyncConnection[Any]:
         return await AsyncConnection.connect(
-            self._database_url,
-            autocommit=True,
-            prepare_threshold=None,
-            application_name=f"deployment-ledger {purpose}",
-            keepalives_idle=30,
-            keepalives_interval=10,
-            keepalives_count=3,
+            address(self._database_url, purpose), autocommit=True, prepare_threshold=None
         )

@@ -7,6 +7,7 @@ nothing.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,20 +15,17 @@ from types import MappingProxyType
 from typing import Any, Final, LiteralString, NamedTuple
 
 import msgspec
-from eventsourcing.persistence import InterfaceError, Mapper, Notification, OperationalError, StoredEvent
+from eventsourcing.persistence import Mapper, Notification, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, Cursor
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import tuple_row
+from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg.sql import SQL
 from typing_extensions import override
 
+from app.connections import CONNECT_SECONDS_MAX, LimitedConnection, address, is_usable
 from domain.kinds import KINDS, Kinds, resource_of, stored_name
 from domain.names import Resource, stream_id
 from domain.stream import Event, Recorded
-
-LOST: Final = (OperationalError, InterfaceError)
-"""What is raised when the database is away, goes away, or gives up on a statement."""
 
 LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(7239001104823357761)"
 """Until the transaction ends nobody else appends."""
@@ -115,45 +113,69 @@ class EventMapper(Mapper[str]):
 
 
 class _Datastore(PostgresDatastore):
-    """The library's pool, with every parameter of a connection string and settings for writers."""
+    """One connection with settings for writers, opened when it is needed, in place of the library's pool.
 
-    def __init__(self, database_url: str, statement_seconds: float) -> None:
+    The pool tries a database that was away again after pauses that grow; this tries it whenever there is
+    something to write.
+    """
+
+    def __init__(self, database_url: str, *, statement_seconds: float, batch_seconds: float) -> None:
+        super().__init__("", "", "", "", "", originator_id_type="text")
+        self._address = address(database_url, "writes")
         self._statement_ms = round(statement_seconds * 1000)
-        given = conninfo_to_dict(database_url)
-        super().__init__(
-            dbname=str(given.get("dbname", "")),
-            host=str(given.get("host", "")),
-            port=str(given.get("port", "")),
-            user=str(given.get("user", "")),
-            password=str(given.get("password", "")),
-            originator_id_type="text",
-            pool_size=1,
-            max_overflow=1,
-        )
-        kwargs = self.pool.kwargs
-        assert isinstance(kwargs, dict)  # noqa: S101 - the library passes a dict, see its constructor
-        for parameter in ("dbname", "host", "port", "user", "password"):
-            if not kwargs[parameter]:
-                del kwargs[parameter]
-        kwargs |= given
+        self._batch_seconds = batch_seconds
+        self._turn = threading.Lock()
+        self._connection: LimitedConnection[DictRow] | None = None
 
     @override
-    def after_connect_func(self) -> Callable[[Connection[Any]], None]:
-        statement_ms = self._statement_ms
+    @contextmanager
+    def get_connection(self, seconds: float | None = None) -> Iterator[Connection[DictRow]]:
+        """The connection, for so long at most; one of `connections.LOST` if the database is away."""
+        with self._turn:
+            if self._connection is None or not is_usable(self._connection):
+                self._hang_up()
+                self._connection = self._connected()
+            self._connection.allow(seconds or self._batch_seconds)
+            try:
+                yield self._connection
+            finally:
+                if not is_usable(self._connection):
+                    self._hang_up()
 
-        def after_connect(connection: Connection[Any]) -> None:
-            connection.autocommit = True
+    @override
+    def close(self) -> None:
+        super().close()
+        with self._turn:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> LimitedConnection[DictRow]:
+        connection = LimitedConnection[DictRow].connect(self._address, autocommit=True, row_factory=dict_row)
+        try:
+            connection.allow(CONNECT_SECONDS_MAX)
             connection.execute(WRITER_SESSION)
-            connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(statement_ms),))
-
-        return after_connect
+            connection.execute(
+                "SELECT set_config('statement_timeout', %s, false)", (str(self._statement_ms),)
+            )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 class EventLog(PostgresApplicationRecorder):
     """Appends events in batches, and reads them back in order."""
 
-    def __init__(self, database_url: str, *, statement_seconds: float = 30.0) -> None:
-        datastore = _Datastore(database_url, statement_seconds)
+    datastore: _Datastore
+
+    def __init__(
+        self, database_url: str, *, statement_seconds: float = 30.0, batch_seconds: float = 15.0
+    ) -> None:
+        datastore = _Datastore(database_url, statement_seconds=statement_seconds, batch_seconds=batch_seconds)
         if datastore.enable_db_functions:
             msg = "enable_db_functions skips the log's lock: followers would miss events; leave it off"
             raise ValueError(msg)
@@ -162,9 +184,12 @@ class EventLog(PostgresApplicationRecorder):
         self.mapper = EventMapper()
 
     @contextmanager
-    def batch(self) -> Iterator[tuple[Cursor[tuple[Any, ...]], Head]]:
-        """One transaction that holds the log's lock; commits at the end of the block."""
-        with self.datastore.get_connection() as connection, connection.transaction():
+    def batch(self, seconds: float | None = None) -> Iterator[tuple[Cursor[tuple[Any, ...]], Head]]:
+        """One transaction that holds the log's lock; commits at the end of the block.
+
+        It may take so long, or `batch_seconds`; then the connection is cut, and nothing of it takes place.
+        """
+        with self.datastore.get_connection(seconds) as connection, connection.transaction():
             cursor = connection.cursor(row_factory=tuple_row)
             cursor.execute(LOCK)
             [(live, position, at)] = cursor.execute(_HEAD)
@@ -183,14 +208,10 @@ class EventLog(PostgresApplicationRecorder):
         stored = [self.mapper.to_stored_event(event) for event in events]
         self._insert_stored_events(cursor, stored, recorded=events)
 
-    def holds(self, recorded: Recorded[Any]) -> bool:
-        """Whether exactly this event is in the log at its position.
-
-        It waits for the lock first: a transaction whose fate is unknown has ended when this answers.
-        """
+    def holds(self, cursor: Cursor[tuple[Any, ...]], recorded: Recorded[Any]) -> bool:
+        """Whether exactly this event is in the log at its position."""
         expected = self.mapper.to_stored_event(recorded)
-        with self.batch() as (cursor, _):
-            row = cursor.execute(_AT_POSITION, (recorded.position,)).fetchone()
+        row = cursor.execute(_AT_POSITION, (recorded.position,)).fetchone()
         return row is not None and (row[0], row[1], bytes(row[2])) == (
             expected.originator_id,
             expected.originator_version,

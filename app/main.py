@@ -41,7 +41,11 @@ def create_app(settings: Settings) -> Application:
         msg = "database_url is not set: the supervisor gives the address of the embedded database"
         raise ValueError(msg)
     writer = Writer(
-        EventLog(settings.database_url, statement_seconds=settings.statement_seconds),
+        EventLog(
+            settings.database_url,
+            statement_seconds=settings.statement_seconds,
+            batch_seconds=settings.write_wait_seconds,
+        ),
         queue_max=settings.write_queue_max,
         batch_max=settings.write_batch_max,
         wait_seconds=settings.write_wait_seconds,
@@ -64,7 +68,6 @@ def create_app(settings: Settings) -> Application:
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        await reader.start()
         await doorbell.start()
         await writer.start()
         asyncio.get_running_loop().add_signal_handler(END_STREAMS, broadcaster.end_streams)

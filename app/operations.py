@@ -59,9 +59,8 @@ async def metrics_of_all_workers(
     """Metrics of all worker processes in Prometheus' text format."""
     ledger.reader.observe_pool()
     # Metrics are wanted most when the database is away; then the position is the last one written here.
-    with suppress(Unreadable, TimeoutError):
-        async with asyncio.timeout(POSITION_SECONDS_MAX):
-            metrics.PROJECTION_POSITION.set(await health.projection_position())
+    with suppress(Unreadable):
+        metrics.PROJECTION_POSITION.set(await health.projection_position(POSITION_SECONDS_MAX))
     body = await asyncio.to_thread(_exposition)
     return ASGIResponse(body=body, media_type=CONTENT_TYPE_LATEST)
 

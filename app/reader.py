@@ -15,16 +15,18 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 import msgspec
 import structlog
-from psycopg import AsyncConnection, OperationalError, errors
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg import AsyncConnection, errors
 
 from app import metrics
+from app.connections import CONNECT_SECONDS_MAX, LOST, Connections, LimitedAsyncConnection, address
 from app.event_log import WAIT_FOR_WRITERS
 from app.projection_versions import Stale, ask_stale
 from projections.lists import ListQuery, Page, list_statement
 from projections.versions import VersionsTable
 
-POOL_WAIT_SECONDS_MAX: Final = 5.0
+CUT_SECONDS: Final = 1.0
+"""How much longer to wait for a statement than the database is told to try."""
+
 OTHER_SHAPE: Final = (
     errors.UndefinedColumn,
     errors.UndefinedTable,
@@ -132,14 +134,10 @@ class Reader:
         self.queue_max = queue_max
         self.statements_max = max(1, connections_max // 2)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
-            database_url,
-            kwargs={"autocommit": True, "prepare_threshold": 2},
-            min_size=1,
-            max_size=connections_max,
-            timeout=POOL_WAIT_SECONDS_MAX,
-            configure=partial(_configure, round(statement_seconds * 1000)),
-            open=False,
+        self._connections = Connections(
+            partial(_connected, address(database_url, "reads"), round(statement_seconds * 1000)),
+            connections_max=connections_max,
+            use_seconds=statement_seconds + CUT_SECONDS,
         )
         self._latest = {
             table.resource: _Batcher(self, table.statement["get_latest"], ("workspace", "name"))
@@ -150,15 +148,11 @@ class Reader:
             for table in tables
         }
 
-    async def start(self) -> None:
-        """Open the pool, on the running loop."""
-        await self._pool.open()
-
     async def stop(self) -> None:
-        """Close the pool; reads that still run finish first."""
+        """Close the connections; reads that still run finish first."""
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await self._pool.close()
+        await self._connections.close()
 
     async def latest(self, table: VersionsTable[Any], workspace: str, name: str) -> Found | None:
         """The latest version of a name."""
@@ -235,24 +229,32 @@ class Reader:
         return Page(*row)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
-        """A connection of the pool; `Unreadable` if the database is away."""
+    async def connection(
+        self, seconds: float | None = None
+    ) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+        """A connection, for so long at most; `Unreadable` if the database is away or its tables are others."""
         try:
-            async with self._pool.connection() as connection:
+            async with self._readable(seconds) as connection:
                 yield connection
-        except (OperationalError, PoolTimeout) as lost:
-            _log.warning("database cannot be read", error=str(lost))
-            msg = "the database cannot be reached"
-            raise Unreadable(msg) from lost
         except OTHER_SHAPE as unknown:
             if found := await self.stale():
                 raise Unreadable("; ".join(map(str, found))) from unknown
             raise
 
-    async def stale(self) -> list[Stale]:
+    async def stale(self, seconds: float | None = None) -> list[Stale]:
         """The projections whose live tables are not of this program's versions."""
-        async with self._pool.connection() as connection:
+        async with self._readable(seconds) as connection:
             return [Stale(*row) for row in await (await connection.execute(*ask_stale())).fetchall()]
+
+    @asynccontextmanager
+    async def _readable(self, seconds: float | None) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+        try:
+            async with self._connections.connection(seconds) as connection:
+                yield connection
+        except (*LOST, TimeoutError) as lost:
+            _log.warning("database cannot be read", error=str(lost))
+            msg = "the database cannot be reached"
+            raise Unreadable(msg) from lost
 
     def spawn(self, work: Any) -> None:
         """Run a coroutine that nobody awaits, and keep it from being collected."""
@@ -262,11 +264,24 @@ class Reader:
 
     def observe_pool(self) -> None:
         """Bring the pool's metrics up to date."""
-        statistics = self._pool.get_stats()
-        for state in ("pool_size", "pool_available", "requests_waiting"):
-            metrics.POOL_CONNECTIONS.labels(state).set(statistics.get(state, 0))
+        idle, in_use = self._connections.idle, self._connections.in_use
+        for state, number in (
+            ("pool_size", idle + in_use),
+            ("pool_available", idle),
+            ("requests_waiting", self._connections.waiting),
+        ):
+            metrics.POOL_CONNECTIONS.labels(state).set(number)
 
 
-async def _configure(statement_ms: int, connection: AsyncConnection[Any]) -> None:
-    await connection.execute(READER_SESSION)
-    await connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(statement_ms),))
+async def _connected(url: str, statement_ms: int) -> LimitedAsyncConnection[tuple[Any, ...]]:
+    connection = await LimitedAsyncConnection[tuple[Any, ...]].connect(
+        url, autocommit=True, prepare_threshold=2
+    )
+    try:
+        connection.allow(CONNECT_SECONDS_MAX)
+        await connection.execute(READER_SESSION)
+        await connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(statement_ms),))
+    except BaseException:
+        await connection.close()
+        raise
+    return connection

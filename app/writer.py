@@ -21,13 +21,15 @@ import structlog
 from app import metrics
 from app.answers import Answer
 from app.batch import Batch, Write
-from app.event_log import LOST, EventLog
+from app.connections import LOST
+from app.event_log import EventLog
 from app.projection_versions import own_versions, stale_in
 from domain.stream import Recorded
 
 SETTLE_SECONDS_MAX: Final = 5.0
 """How long to find out whether a commit whose answer was lost took place."""
 _SETTLE_PAUSE_SECONDS: Final = 0.1
+_OVERDUE_CHECK_SECONDS: Final = 0.25
 
 _log = structlog.get_logger()
 
@@ -109,10 +111,7 @@ class Writer:
     def _take(self) -> list[_Waiting]:
         """All that waits, up to the limit; a write that runs alone, alone; what waited too long is let go."""
         taken: list[_Waiting] = []
-        overdue = time.perf_counter() - self._wait_seconds
-        while self._waiting and self._waiting[0].since < overdue:
-            msg = f"the write waited for more than {self._wait_seconds:g} seconds"
-            _fail([self._waiting.popleft()], Unavailable(msg))
+        self._let_go_overdue()
         while self._waiting and len(taken) < self._batch_max:
             alone = self._waiting[0].write.runs_alone
             if alone and taken:
@@ -122,11 +121,19 @@ class Writer:
                 break
         return taken
 
+    def _let_go_overdue(self) -> None:
+        overdue = time.perf_counter() - self._wait_seconds
+        while self._waiting and self._waiting[0].since < overdue:
+            msg = f"the write waited for more than {self._wait_seconds:g} seconds"
+            _fail([self._waiting.popleft()], Unavailable(msg))
+
     async def _commit(self, taken: Sequence[_Waiting]) -> None:
         """Commit and answer; of writes that fail together, find by halves the one that must fail alone."""
         writes = [waiting.write for waiting in taken]
         work = asyncio.get_running_loop().run_in_executor(self._thread, self._transact, writes)
-        await asyncio.wait([work])
+        while not work.done():
+            await asyncio.wait([work], timeout=_OVERDUE_CHECK_SECONDS)
+            self._let_go_overdue()
         fault = work.exception()
         if fault is None:
             answers, events = work.result()
@@ -164,9 +171,10 @@ class Writer:
             msg = "the database cannot be reached"
             raise Unavailable(msg)
         give_up = time.monotonic() + SETTLE_SECONDS_MAX
-        while batch.events:
+        while batch.stored_something:
             try:
-                committed = self._event_log.holds(batch.events[0])
+                with self._event_log.batch(SETTLE_SECONDS_MAX) as (cursor, _):
+                    committed = batch.is_stored(cursor)
             except LOST as error:
                 if time.monotonic() > give_up:
                     msg = "the database went away during the commit"

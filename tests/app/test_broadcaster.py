@@ -42,7 +42,6 @@ async def watched(database_url, watchers_max=10):
         statement_seconds=10,
     )
     broadcaster = Broadcaster(reader, watchers_max=watchers_max)
-    await reader.start()
     try:
         yield broadcaster
     finally:

@@ -90,9 +90,10 @@ def test_the_log_tells_whether_it_holds_an_event(log):
     run(log, create_config(), create())
     recorded = log.read(1, 1)[0]
 
-    assert log.holds(recorded)
-    assert not log.holds(recorded._replace(stream_version=9))
-    assert not log.holds(recorded._replace(position=3))
+    with log.batch() as (cursor, _):
+        assert log.holds(cursor, recorded)
+        assert not log.holds(cursor, recorded._replace(stream_version=9))
+        assert not log.holds(cursor, recorded._replace(position=3))
 
 
 def test_appending_without_a_place_is_refused(log):
@@ -110,8 +111,8 @@ def test_the_unlocked_way_of_the_library_is_refused(database_url, monkeypatch):
     import app.event_log as module  # noqa: PLC0415 - the seam to set the library's option
 
     class Unlocked(module._Datastore):
-        def __init__(self, *given):
-            super().__init__(*given)
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
             self.enable_db_functions = True
 
     monkeypatch.setattr(module, "_Datastore", Unlocked)

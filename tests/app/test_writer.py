@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import psycopg
 import pytest
-from eventsourcing.persistence import OperationalError
+from psycopg import OperationalError
 
 from app.batch import Batch, Write
 from app.event_log import EventLog
@@ -221,8 +221,8 @@ class LostOnCommit(EventLog):
     moment = "before"
     lost = False
 
-    def batch(self):
-        return self._cut() if not self.lost else super().batch()
+    def batch(self, seconds=None):
+        return self._cut() if not self.lost else super().batch(seconds)
 
     def _cut(self):
         @contextmanager
