@@ -10,7 +10,7 @@ import asyncio
 import struct
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -42,7 +42,7 @@ class Fault:
         return self.statements == self.n
 
 
-@dataclass
+@dataclass(eq=False)
 class _Link:
     """One client's connection with its server's."""
 
@@ -51,7 +51,6 @@ class _Link:
     purpose: str = ""
     cut_after_answer: bool = False
     hangs: bool = False
-    frames: list = field(default_factory=list)
 
     def cut(self):
         for side in (self.client, self.server):
