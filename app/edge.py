@@ -18,6 +18,7 @@ from app import metrics
 from app.answers import Answer, problem
 from app.headers import MalformedHeader, read_principal
 from app.ledger import PRINCIPAL_KEY, VARY
+from app.overload import WritesInHand
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -39,14 +40,26 @@ _log = structlog.get_logger()
 class Edge:
     """An ASGI application around another."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, *, writes_max: int) -> None:
         self._application = application
+        self._writes = WritesInHand(writes_max, [(b"vary", VARY.encode())])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is none."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
+        if scope["method"] not in _WRITES:
+            await self._serve(scope, receive, send)
+        elif self._writes.take():
+            try:
+                await self._serve(scope, receive, send)
+            finally:
+                self._writes.give_back()
+        else:
+            await self._writes.turn_away(scope["method"], send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         request_id = _request_id(scope)
         status = 0
@@ -127,4 +140,5 @@ def _account(scope: Scope, status: int, seconds: float, request_id: bytes) -> No
     )
 
 
+_WRITES: Final = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 _METHODS: Final = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))

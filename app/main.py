@@ -99,4 +99,4 @@ def create_app(settings: Settings) -> Application:
         logging_config=None,
     )
     routes.state.openapi = docs.serialized(routes.routes)
-    return Edge(cast("Application", routes))
+    return Edge(cast("Application", routes), writes_max=settings.write_queue_max)

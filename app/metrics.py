@@ -31,6 +31,9 @@ PROJECTION_POSITION: Final = Gauge(
 WRITES_WAITING: Final = Gauge(
     "ledger_writes_waiting", "Writes waiting for their batch.", multiprocess_mode="livesum"
 )
+TURNED_AWAY: Final = Counter(
+    "ledger_writes_turned_away_total", "Writes answered 503 because too many were in hand.", ("method",)
+)
 POOL_CONNECTIONS: Final = Gauge(
     "ledger_read_pool_connections", "Connections of the read pool.", ("state",), multiprocess_mode="livesum"
 )

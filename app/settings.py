@@ -54,8 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Meta(gt=0, le=3600, description="Time a client has to send its headers.")
     ] = 15.0
     write_queue_max: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Writes that may wait in a process; more get 503.")
-    ] = 2048
+        int, Meta(ge=1, le=1_000_000, description="Writes that a process has in hand; more get 503.")
+    ] = 512
     write_batch_max: Annotated[
         int, Meta(ge=1, le=10_000, description="Writes that share one transaction.")
     ] = 256
