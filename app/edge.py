@@ -18,7 +18,7 @@ from app import metrics
 from app.answers import Answer, problem
 from app.headers import MalformedHeader, read_principal
 from app.ledger import PRINCIPAL_KEY, VARY
-from app.overload import WritesInHand
+from app.overload import WritesInHand, read_ahead
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -40,27 +40,46 @@ _log = structlog.get_logger()
 class Edge:
     """An ASGI application around another."""
 
-    def __init__(self, application: Application, *, writes_max: int) -> None:
+    def __init__(
+        self, application: Application, *, writes_max: int, body_bytes_max: int, body_read_seconds: float
+    ) -> None:
         self._application = application
         self._writes = WritesInHand(writes_max, [(b"vary", VARY.encode())])
+        self._body_bytes_max = body_bytes_max
+        self._body_read_seconds = body_read_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is none."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
-            return
-        if scope["method"] not in _WRITES:
-            await self._serve(scope, receive, send)
-        elif self._writes.take():
-            try:
-                await self._serve(scope, receive, send)
-            finally:
-                self._writes.give_back()
+        elif scope["method"] in _WRITES:
+            await self._write(scope, receive, send)
         else:
-            await self._writes.turn_away(scope["method"], send)
+            await self._serve(scope, receive, send, time.perf_counter())
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
+        if not await self._writes.room():
+            await self._writes.turn_away(scope["method"], send)
+            return
+        seconds = self._body_read_seconds
+        whole = await read_ahead(receive, bytes_max=self._body_bytes_max, seconds=seconds)
+        if whole is None:
+            late = problem(_BODY_IS_LATE, f"The request body did not arrive within {seconds:g} seconds")
+            await self._serve(scope, receive, send, began, late)
+            return
+        if not await self._writes.room():
+            await self._writes.turn_away(scope["method"], send)
+            return
+        self._writes.take()
+        try:
+            await self._serve(scope, whole, send, began)
+        finally:
+            self._writes.give_back()
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, began: float, refusal: Answer | None = None
+    ) -> None:
         request_id = _request_id(scope)
         status = 0
 
@@ -71,7 +90,7 @@ class Edge:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 
-        refusal = self._turned_away(scope)
+        refusal = self._turned_away(scope) or refusal
         if refusal is not None:
             await _answer(refusal, send_with_id)
         elif scope["method"] == "OPTIONS":
@@ -116,6 +135,8 @@ async def _answer(answer: Answer, send: Send) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
     ]
+    if answer.status == _BODY_IS_LATE:
+        headers.append((b"connection", b"close"))  # what is left of it would be taken for the next request
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -140,5 +161,6 @@ def _account(scope: Scope, status: int, seconds: float, request_id: bytes) -> No
     )
 
 
+_BODY_IS_LATE: Final = 408
 _WRITES: Final = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 _METHODS: Final = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
@@ -13,7 +12,6 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
 from litestar.response.base import ASGIResponse
 
 from app import answers, headers
@@ -89,23 +87,13 @@ class Rollback(msgspec.Struct, frozen=True):
 class Ledger:
     """The service behind the routes of one process."""
 
-    def __init__(self, writer: Writer, reader: Reader, *, body_read_seconds: float) -> None:
+    def __init__(self, writer: Writer, reader: Reader) -> None:
         self.writer = writer
         self.reader = reader
-        self._body_read_seconds = body_read_seconds
 
     async def body(self, request: AnyRequest, kind: type[T]) -> T:
         """The request's body as declared."""
-        return read_body(kind, await self._raw_body(request), request.headers.get("content-type"))
-
-    async def _raw_body(self, request: AnyRequest) -> bytes:
-        """The request's body; a client that stalls while it sends is given up."""
-        try:
-            async with asyncio.timeout(self._body_read_seconds):
-                return await request.body()
-        except TimeoutError as stalled:
-            detail = f"The request body did not arrive within {self._body_read_seconds:g} seconds"
-            raise HTTPException(detail, status_code=408) from stalled
+        return read_body(kind, await request.body(), request.headers.get("content-type"))
 
     async def write(self, request: AnyRequest, command: AnyCommand) -> ASGIResponse:
         """The answer to a command; of a dry run the answer it would get, whatever key it comes with."""
@@ -115,7 +103,7 @@ class Ledger:
         if key is not None and not dry_run:
             principal = caller(request)
             identity = f"{principal.id} {principal.on_behalf_of or ''}"
-            idempotency = Idempotency(identity, key, _fingerprint(request, await self._raw_body(request)))
+            idempotency = Idempotency(identity, key, _fingerprint(request, await request.body()))
         answer = await self.writer.submit(Write(command, idempotency, dry_run))
         if answer.effects is None:
             return response(request, answer)

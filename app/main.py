@@ -59,7 +59,7 @@ def create_app(settings: Settings) -> Application:
         queue_max=settings.read_queue_max,
         statement_seconds=settings.statement_seconds,
     )
-    ledger = Ledger(writer, reader, body_read_seconds=settings.body_read_seconds)
+    ledger = Ledger(writer, reader)
     health = Health(settings.database_url, reader)
     broadcaster = Broadcaster(reader, watchers_max=settings.watchers_max)
     doorbell = Doorbell(settings.database_url, broadcaster.wake)
@@ -99,4 +99,9 @@ def create_app(settings: Settings) -> Application:
         logging_config=None,
     )
     routes.state.openapi = docs.serialized(routes.routes)
-    return Edge(cast("Application", routes), writes_max=settings.write_queue_max)
+    return Edge(
+        cast("Application", routes),
+        writes_max=settings.write_queue_max,
+        body_bytes_max=settings.body_bytes_max,
+        body_read_seconds=settings.body_read_seconds,
+    )

@@ -1,7 +1,6 @@
 """The database away, hung, slow or locked: bounded answers, bounded memory, and back to work by itself."""
 
 import socket
-import threading
 import time
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -168,7 +167,8 @@ def test_a_slow_database_is_slow_or_refuses(http, proxy):
 
 
 @pytest.mark.parametrize(
-    "lock", ["SELECT pg_advisory_xact_lock(7239001104823357761)", "LOCK TABLE stored_events IN EXCLUSIVE MODE"]
+    "lock",
+    ["SELECT pg_advisory_xact_lock(7239001104823357761)", "LOCK TABLE stored_events IN EXCLUSIVE MODE"],
 )
 def test_a_lock_in_other_hands_stops_writes_only(http, module_database_url, lock):
     """They get 503 in time; reads of what is stored go on."""

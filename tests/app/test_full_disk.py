@@ -67,7 +67,12 @@ class Client:
         self._number += 1
         name = f"c{self._number}"
         text = base64.b64encode(os.urandom(150_000)).decode()
-        body = {"name": name, "engine": "nim", "model_spec": {"chat_template": text}, "executor_config": {"gpu": 1}}
+        body = {
+            "name": name,
+            "engine": "nim",
+            "model_spec": {"chat_template": text},
+            "executor_config": {"gpu": 1},
+        }
         answer = self.http.post(ROOT, json=body)
         if answer.status_code == 201:
             self.acknowledged[name] = answer.json()["id"]

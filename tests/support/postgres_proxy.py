@@ -75,7 +75,9 @@ class PostgresProxy:
     def url(self):
         """Where clients connect to."""
         return make_conninfo(
-            "", **self._target | {"host": "127.0.0.1", "port": self._port, "sslmode": "disable", "gssencmode": "disable"}
+            "",
+            **self._target
+            | {"host": "127.0.0.1", "port": self._port, "sslmode": "disable", "gssencmode": "disable"},
         )
 
     def __enter__(self):

@@ -77,7 +77,7 @@ class Load:
         end = begin + self._order.seconds
         while (now := time.perf_counter()) < end:
             self._fall_due(now - begin, now)
-            self._receive(0.0005, end)
+            self._receive(0.002, end)
         give_up = time.perf_counter() + DRAIN_SECONDS_MAX
         self.result.not_sent += len(self._due)
         while self._busy and time.perf_counter() < give_up:
