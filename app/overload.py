@@ -2,8 +2,8 @@
 
 Whoever is turned away costs as little as possible, because there may be ten of them for each who is not: the
 request's body is not read, no route is looked for, and there is no line of log for each. They are held for a
-little while and answered a few at a time, with other work between, so that they do not get in its way; a place
-that becomes free in the meantime goes to the one that is held longest.
+little while and answered a few at a time, with other work between, so that they do not get in its way.
+A place that becomes free in the meantime goes to the one that is held longest.
 """
 
 from __future__ import annotations
