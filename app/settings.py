@@ -60,7 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=1, le=10_000, description="Writes that share one transaction.")
     ] = 256
     write_wait_seconds: Annotated[
-        float, Meta(gt=0, le=3600, description="Time a write may wait before it gets 503.")
+        float,
+        Meta(gt=0, le=3600, description="Time a write may wait for its turn, and then for the database."),
     ] = 15.0
     read_connections_max: Annotated[
         int, Meta(ge=1, le=256, description="Database connections for reads, in each process.")
