@@ -9,8 +9,10 @@ import msgspec
 from domain import errors
 from domain.errors import Refusal
 from domain.names import Resource
+from domain.sight import Sight, Sights
 
 AUTH_CONTEXT_KEY: Final = ',"auth_context":'
+_CONFIG_KEY: Final = ',"executor_config":'
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -89,6 +91,17 @@ def refused(refusal: Refusal) -> Answer:
     return problem(status, str(refusal))
 
 
+def shown(body: str, sight: Sight) -> str:
+    """A body as a reader sees it; the very same one if nothing is left out."""
+    if not sight.auth_context:
+        body = without_auth_context(body)
+    if sight.redaction is None or _CONFIG_KEY not in body:
+        return body
+    members = _decode(body)
+    redacted = sight.redaction.redacted(members)
+    return body if redacted is members else _encode(redacted).decode()
+
+
 def without_auth_context(body: str) -> str:
     """A body for a reader who may not see who wrote it; that of a config stays as it is.
 
@@ -107,11 +120,14 @@ def has_auth_context(body: str) -> bool:
     return body.endswith("}}") and AUTH_CONTEXT_KEY in body
 
 
-def list_item(resource: Resource, body: str, *, auth_context: bool) -> bytes:
+def list_item(resource: Resource, body: str, sights: Sights) -> bytes:
     """A body as an item of a list: keys of typed objects that hold null are left out, at every depth."""
     item = _decode(body)
-    if not auth_context:
+    sight = sights(item["workspace"])
+    if not sight.auth_context:
         item.pop("auth_context", None)
+    if sight.redaction is not None:
+        item = dict(sight.redaction.redacted(item))
     return _encode(_without_nulls(item, _TYPED[resource]))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Final
@@ -19,9 +19,11 @@ from typing import Final
 import structlog
 
 from app import metrics
+from app.admission import never
 from app.reader import Reader, Unreadable
 from app.watcher import POLL_SECONDS, Watcher
 from app.window import Window
+from domain.sight import Sights
 from projections.following import Wanted
 
 PAUSE_SECONDS: Final = 0.002
@@ -63,6 +65,11 @@ class Broadcaster:
         """Look whether there is something new."""
         self._woken.set()
 
+    def recheck(self) -> None:
+        """Let all who watch look whether they still may."""
+        for watcher in self._watchers:
+            watcher.wake()
+
     def require_room(self) -> None:
         """`Unreadable` if nobody else can watch now."""
         if self._stopping:
@@ -73,9 +80,11 @@ class Broadcaster:
             raise Unreadable(msg)
 
     @contextmanager
-    def watcher(self, position: int, wanted: Wanted, *, auth_context: bool) -> Iterator[Watcher]:
+    def watcher(
+        self, position: int, wanted: Wanted, sights: Sights, over: Callable[[], str | None] = never
+    ) -> Iterator[Watcher]:
         """Someone who watches from a position on, which is in the log, as long as the block lasts."""
-        watcher = Watcher(self.window, position, wanted, auth_context=auth_context)
+        watcher = Watcher(self.window, position, wanted, sights, over)
         self._watchers[watcher] = None
         metrics.WATCHERS.inc()
         if self._stopping:

@@ -17,6 +17,7 @@ from app import migrations
 from app import serve as supervisor
 from app.audit.commands import app as audit
 from app.database import database
+from app.policy_commands import app as policy
 from app.projection_versions import own_versions
 from app.rebuild.building import build_in_process
 from app.rebuild.commands import app as rebuild
@@ -68,6 +69,7 @@ else:
 NO_FLAGS: Final[Mapping[str, str]] = {}
 
 app.command(audit)
+app.command(policy)
 app.command(rebuild)
 # Loaded when it is asked for: the service does not pay for it.
 app.command("app.bench.commands:app", name="bench")

@@ -14,7 +14,7 @@ from litestar.response.base import ASGIResponse
 from app.as_of import position_of
 from app.documented import documented
 from app.history import told
-from app.ledger import AnyRequest, Ledger, caller, query_of
+from app.ledger import AnyRequest, Ledger, query_of, sight_of
 from app.reader import Reader
 from app.reading import InvalidRequest
 from domain.errors import (
@@ -71,8 +71,7 @@ async def _comparison(request: AnyRequest, name: Name, ledger: Ledger) -> ASGIRe
     query = query_of(request, DiffQuery)
     origin = await reference_of(ledger.reader, query.origin, "from")
     to = Reference() if query.to is None else await reference_of(ledger.reader, query.to, "to")
-    shown = caller(request).sees_auth_context
-    return await told(ledger, compare(name, origin, to, auth_context=shown))
+    return await told(ledger, compare(name, origin, to, sight_of(request)))
 
 
 async def reference_of(reader: Reader, text: str, parameter: str) -> Reference:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 from litestar import Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
+from app.admission import Denied, admitted_of
 from app.documented import Page, documented
 from app.ledger import (
     AnyRequest,
@@ -76,6 +79,7 @@ class DeploymentConfigUpdate(msgspec.Struct, frozen=True, kw_only=True):
     model_entity_id: Text255 | None = None
 
 
+_QUALIFIED: Final = 2  # workspace and name
 _CONTENT_REFUSALS = (
     InvalidEntityReference,
     PluginDisabled,
@@ -117,6 +121,7 @@ async def create_deployment_config(
 ) -> ASGIResponse:
     """Create a config."""
     body = await ledger.body(request, DeploymentConfigCreation)
+    _require_readable(request, body.model_entity_id)
     command = CreateDeploymentConfig(
         workspace=workspace,
         name=body.name,
@@ -160,6 +165,7 @@ async def update_deployment_config(
 ) -> ASGIResponse:
     """Add a version; earlier versions, and deployments that refer to them, stay as they are."""
     body = await ledger.body(request, DeploymentConfigUpdate)
+    _require_readable(request, body.model_entity_id)
     command = UpdateDeploymentConfig(
         workspace=workspace,
         name=name,
@@ -260,6 +266,24 @@ async def delete_deployment_config_version(
         workspace=workspace, name=name, version=version, **circumstances(request)
     )
     return await ledger.write(request, command)
+
+
+def _require_readable(request: AnyRequest, reference: str | None) -> None:
+    """`Denied` if the model entity that a config refers to is in a workspace that the caller may not read.
+
+    What is no reference at all is refused later, for being none.
+    """
+    parts = (reference or "").split("/")
+    workspace = parts[0]
+    if (
+        len(parts) == _QUALIFIED
+        and all(map(str.strip, parts))
+        and "read" not in admitted_of(request.scope).access.rights(workspace)
+    ):
+        raise Denied(
+            f"This needs the role viewer in workspace '{workspace}'",
+            f"Access denied to model entity '{reference}'",
+        )
 
 
 ROUTES = Router(

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from app.answers import Answer, Effect, without_auth_context
+from app.answers import Answer, Effect, shown
 from domain.changes import RECORDS, FieldChange, PatchOperation, changed_fields, patch
 from domain.deployment import DeploymentVersion
 from domain.deployment_config import DeploymentConfigVersion
+from domain.sight import Sight
 
 HIDDEN: Final = RECORDS | {"auth_context"}
 """What readers who may not see it are not told of."""
@@ -81,31 +82,31 @@ DRY_ANSWERS: Final[dict[type | None, type]] = {
 """What a dry run answers with, by what the write itself answers with."""
 
 
-def told(answer: Answer, effects: Sequence[Effect], *, auth_context: bool) -> tuple[int, bytes]:
-    """Status and body of a dry run's answer, for a reader who may see who wrote a version, or may not."""
-    reader = _Reader(sees_auth_context=auth_context)
+def told(answer: Answer, effects: Sequence[Effect], sight: Sight) -> tuple[int, bytes]:
+    """Status and body of a dry run's answer, as its reader sees it."""
+    reader = _Reader(sight)
     if not answer.body.startswith("{"):
         versions = tuple(VersionEffects(effect.version, reader.changes(effect)) for effect in effects)
         return 200, _encode(DryDeletion(DeletionEffects(answer.status, versions)))
     [effect] = effects or [Effect(0, None, None)]
     made = WriteEffects(reader.changes(effect), reader.patch(effect))
-    return answer.status, b'%b,"dry_run":%b}' % (reader.body(answer.body)[:-1].encode(), _encode(made))
+    return answer.status, b'%b,"dry_run":%b}' % (shown(answer.body, sight)[:-1].encode(), _encode(made))
 
 
 class _Reader(NamedTuple):
     """Whoever asked, and sees what may be seen."""
 
-    sees_auth_context: bool
+    sight: Sight
 
     def changes(self, effect: Effect) -> tuple[FieldChange, ...]:
-        return tuple(changed_fields(*self._states(effect), RECORDS if self.sees_auth_context else HIDDEN))
+        ignored = RECORDS if self.sight.auth_context else HIDDEN
+        return tuple(changed_fields(*self._states(effect), ignored, self.sight.redaction))
 
     def patch(self, effect: Effect) -> tuple[PatchOperation, ...]:
-        return tuple(patch(*self._states(effect)))
-
-    def body(self, body: str) -> str:
-        return body if self.sees_auth_context else without_auth_context(body)
+        return tuple(patch(*self._states(effect), self.sight.redaction))
 
     def _states(self, effect: Effect) -> tuple[dict[str, Any], dict[str, Any]]:
         """The version before and after, empty where it is not stored."""
-        return _decode(self.body(effect.before or "{}")), _decode(self.body(effect.after or "{}"))
+        # Secrets are compared before they are left out.
+        authors = Sight(self.sight.auth_context)
+        return _decode(shown(effect.before or "{}", authors)), _decode(shown(effect.after or "{}", authors))

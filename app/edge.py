@@ -15,9 +15,11 @@ from typing import Any, Final
 import structlog
 
 from app import metrics
-from app.answers import Answer, problem
-from app.headers import MalformedHeader, read_principal
-from app.ledger import PRINCIPAL_KEY, VARY
+from app.admission import ADMITTED_KEY
+from app.answers import problem
+from app.callers import Rejection
+from app.identity import Identity
+from app.ledger import VARY
 from app.overload import WritesInHand, read_ahead
 
 Scope = MutableMapping[str, Any]
@@ -41,9 +43,16 @@ class Edge:
     """An ASGI application around another."""
 
     def __init__(
-        self, application: Application, *, writes_max: int, body_bytes_max: int, body_read_seconds: float
+        self,
+        application: Application,
+        identity: Identity,
+        *,
+        writes_max: int,
+        body_bytes_max: int,
+        body_read_seconds: float,
     ) -> None:
         self._application = application
+        self._identity = identity
         self._writes = WritesInHand(writes_max, [(b"vary", VARY.encode())])
         self._body_bytes_max = body_bytes_max
         self._body_read_seconds = body_read_seconds
@@ -65,7 +74,9 @@ class Edge:
         seconds = self._body_read_seconds
         whole = await read_ahead(receive, bytes_max=self._body_bytes_max, seconds=seconds)
         if whole is None:
-            late = problem(_BODY_IS_LATE, f"The request body did not arrive within {seconds:g} seconds")
+            reason = f"The request body did not arrive within {seconds:g} seconds"
+            # What is left of it would be taken for the next request.
+            late = Rejection(problem(408, reason), "late", reason, {"connection": "close"})
             await self._serve(scope, receive, send, began, late)
             return
         if not await self._writes.room():
@@ -78,7 +89,7 @@ class Edge:
             self._writes.give_back()
 
     async def _serve(
-        self, scope: Scope, receive: Receive, send: Send, began: float, refusal: Answer | None = None
+        self, scope: Scope, receive: Receive, send: Send, began: float, late: Rejection | None = None
     ) -> None:
         request_id = _request_id(scope)
         status = 0
@@ -90,22 +101,16 @@ class Edge:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 
-        refusal = self._turned_away(scope) or refusal
-        if refusal is not None:
-            await _answer(refusal, send_with_id)
+        rejection = await self._identity.admit(scope) or late
+        if rejection is None and not _is_addressable(scope):
+            rejection = _NOWHERE
+        if rejection is not None:
+            await _answer(rejection, send_with_id)
         elif scope["method"] == "OPTIONS":
             await self._application({**scope, "method": _OF_NO_ROUTE}, receive, send_with_id)
         else:
             await self._application(scope, receive, send_with_id)
         _account(scope, status, time.perf_counter() - began, request_id)
-
-    def _turned_away(self, scope: Scope) -> Answer | None:
-        """The answer to a request that no route may see; otherwise the caller is noted in the scope."""
-        try:
-            scope[PRINCIPAL_KEY] = read_principal(scope["headers"])
-        except MalformedHeader as malformed:
-            return problem(400, str(malformed))
-        return None if _is_addressable(scope) else problem(404, "Not Found")
 
 
 def _is_addressable(scope: Scope) -> bool:
@@ -128,16 +133,15 @@ def _request_id(scope: Scope) -> bytes:
     return uuid.uuid4().hex.encode()
 
 
-async def _answer(answer: Answer, send: Send) -> None:
-    body = answer.body.encode()
+async def _answer(rejection: Rejection, send: Send) -> None:
+    body = rejection.answer.body.encode()
     headers = [
         (b"vary", VARY.encode()),
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
+        *rejection.headers,
     ]
-    if answer.status == _BODY_IS_LATE:
-        headers.append((b"connection", b"close"))  # what is left of it would be taken for the next request
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.start", "status": rejection.answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -148,7 +152,7 @@ def _account(scope: Scope, status: int, seconds: float, request_id: bytes) -> No
     metrics.REQUEST_SECONDS.labels(method, route).observe(seconds)
     path = scope["path"]
     level = "debug" if path.startswith(_QUIET) else "info"
-    principal = scope.get(PRINCIPAL_KEY)
+    admitted = scope.get(ADMITTED_KEY)
     getattr(_log, level)(
         "request",
         method=scope["method"],
@@ -156,11 +160,11 @@ def _account(scope: Scope, status: int, seconds: float, request_id: bytes) -> No
         route=route,
         status=status,
         milliseconds=round(seconds * 1000, 2),
-        principal=principal.effective_id if principal is not None else None,
+        principal=admitted.caller.principal.effective_id if admitted is not None else None,
         request_id=request_id.decode("latin-1"),
     )
 
 
-_BODY_IS_LATE: Final = 408
 _WRITES: Final = frozenset(("POST", "PUT", "PATCH", "DELETE"))
+_NOWHERE: Final = Rejection(problem(404, "Not Found"), "nowhere", "no route can have this path")
 _METHODS: Final = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))

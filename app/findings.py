@@ -24,6 +24,7 @@ _MESSAGES: Final = {
     "list_type": "Input should be a valid list",
     "dict_type": "Input should be a valid dictionary",
     "model_attributes_type": "Input should be a valid dictionary or object to extract fields from",
+    "redacted_value": "Input should have the real value where it has the mark of one that is not shown",
     "json_invalid": "JSON decode error",
     "string_too_long": "String should have at most {max_length} characters",
     "string_too_short": "String should have at least {min_length} characters",

@@ -131,6 +131,8 @@ FIELDS: Final[dict[str, str]] = {
     "ctx": "The limits that were broken, where there are some.",
     "asset": "Name of a file of the page.",
     "problems": "What keeps the service from serving.",
+    "warnings": "What is wrong though requests are served.",
+    "hint": "What the caller lacks.",
 }
 
 
@@ -160,6 +162,8 @@ STATUSES: Final[dict[int, str]] = {
     204: "Removed.",
     304: "The reader has this already: `If-None-Match` names its `ETag`.",
     400: "A header is malformed.",
+    401: "Nobody knows who is calling: there is no identity, or a token that is not valid.",
+    403: "The caller may not do this.",
     404: "The path leads nowhere: a segment is empty or holds an encoded slash or NUL.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
@@ -205,8 +209,12 @@ no object, answer 200 with what they would do. A refusal is the same as without.
 **Errors.** Every error has `detail`: a sentence, or with 422 often a list that says what is wrong \
 where. A method that a path does not have is answered 405 with the possible ones in `Allow`.
 
-**Identity.** Gateways say who is calling in `X-NMP-Principal-...` headers. Without an id the caller is \
-anonymous and the other ones are ignored."""
+**Identity.** As the service is set, callers are known by a bearer token, or gateways say in \
+`X-NMP-Principal-...` headers who is calling; of others these headers are ignored. Without an id the caller \
+is anonymous. What callers may do in which workspace is a matter of their roles there: viewers read, \
+editors write, too. A workspace that one may not read answers 403, whether or not there is anything in it; \
+lists of all workspaces show those that one may read. Whoever may not see secrets gets `[redacted]` in the \
+place of each. Health, metrics and this description are for everybody."""
 
 TAGS: Final[dict[str, str]] = {
     "Deployments": "Which config is served under a name, and how that is going.",

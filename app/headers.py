@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
 from domain.precondition import Precondition
 from domain.principal import ANONYMOUS, Principal
 
@@ -21,6 +23,7 @@ _ON_BEHALF_OF: Final = "X-NMP-Principal-On-Behalf-Of"
 _ON_BEHALF_OF_GROUPS: Final = "X-NMP-Principal-On-Behalf-Of-Groups"
 _ON_BEHALF_OF_EMAIL: Final = "X-NMP-Principal-On-Behalf-Of-Email"
 _IDENTITY_PREFIX: Final = b"x-nmp-principal-"
+_ON_BEHALF_PREFIX: Final = b"x-nmp-principal-on-behalf-of"
 
 _IDENTIFIER: Final = re.compile(r"[a-zA-Z0-9@._\-:+/]+")
 _ALLOWED: Final = "allowed: alphanumeric, @, ., -, _, :, +, /"
@@ -54,6 +57,22 @@ def read_principal(headers: Iterable[tuple[bytes, bytes]]) -> Principal:
         if name.startswith(_IDENTITY_PREFIX):
             given.setdefault(name, value)
     return _principal(given) if given else ANONYMOUS
+
+
+def read_on_behalf_of(principal: Principal, headers: Iterable[tuple[bytes, bytes]]) -> Principal:
+    """A principal that is known otherwise, with the one on whose behalf it acts if the headers name one."""
+    given: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name.startswith(_ON_BEHALF_PREFIX):
+            given.setdefault(name, value)
+    if not given or (identifier := _identifier(_ON_BEHALF_OF, given)) is None:
+        return principal
+    return msgspec.structs.replace(
+        principal,
+        on_behalf_of=identifier,
+        on_behalf_of_groups=_groups(_ON_BEHALF_OF_GROUPS, given),
+        on_behalf_of_email=_email(_ON_BEHALF_OF_EMAIL, given),
+    )
 
 
 def read_precondition(value: str | None) -> Precondition | None:

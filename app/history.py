@@ -10,9 +10,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
+from app.admission import admitted_of
 from app.as_of import position_of
 from app.documented import documented
-from app.ledger import VARY, AnyRequest, Ledger, caller, query_of
+from app.ledger import VARY, AnyRequest, Ledger, query_of, sight_of
 from domain.errors import (
     ConfigNotFound,
     ConfigVersionNotFound,
@@ -74,7 +75,8 @@ async def get_workspace_history(
     low = 0 if query.since is None else await position_of(ledger.reader, query.since, "since")
     high = OPEN if query.until is None else await position_of(ledger.reader, query.until, "until")
     selection = Selection(query.resource, query.name, query.kind, query.actor)
-    question = _history(request).of_workspace(workspace, _span(query, low, high), selection)
+    only = admitted_of(request.scope).access.readable
+    question = _history(request).of_workspace(workspace, _span(query, low, high), selection, only)
     return await told(ledger, question)
 
 
@@ -145,12 +147,11 @@ async def _blame_of(request: AnyRequest, name: Name, ledger: Ledger) -> ASGIResp
     query = query_of(request, BlameQuery)
     version = version_asked(query.version) if query.version else None
     position = None if query.as_of is None else await position_of(ledger.reader, query.as_of)
-    shown = caller(request).sees_auth_context
-    return await told(ledger, blame(name, Reference(version, position), auth_context=shown))
+    return await told(ledger, blame(name, Reference(version, position), sight_of(request)))
 
 
 def _history(request: AnyRequest) -> History:
-    return History(auth_context=caller(request).sees_auth_context)
+    return History(admitted_of(request.scope).access.sight)
 
 
 def _span(query: HistoryQuery, low: int = 0, high: int = OPEN) -> Span:

@@ -15,22 +15,26 @@ from litestar.datastructures import State
 from litestar.response.base import ASGIResponse
 
 from app import answers, headers
+from app.admission import admitted_of, require
 from app.answers import Answer
 from app.as_of import position_of
 from app.batch import Write
 from app.dry_run import DryRunQuery, told
 from app.filters import parse_filter
+from app.findings import finding
 from app.idempotency import Idempotency
 from app.reader import Found, Reader
-from app.reading import read_body, read_query
+from app.reading import InvalidRequest, read_body, read_query
 from app.streams import AnyCommand
 from app.writer import Writer
 from domain.errors import WorkspaceNotFound
 from domain.names import ALL_WORKSPACES, Resource, is_workspace, resource_id
 from domain.precondition import Precondition
 from domain.principal import Principal
+from domain.redaction import MARK
+from domain.sight import Sight
 from domain.stream import version_asked
-from projections.criteria import Field, in_workspace
+from projections.criteria import Field, in_workspace, named_workspace, within
 from projections.lists import ListQuery
 from projections.sorting import SortKey, parse_sort
 from projections.versions import VersionsTable
@@ -38,11 +42,12 @@ from projections.versions import VersionsTable
 T = TypeVar("T", bound=msgspec.Struct)
 AnyRequest = Request[Any, Any, State]
 
-PRINCIPAL_KEY: Final = "ledger.principal"
-"""Where the outermost layer leaves the caller in the ASGI scope."""
-
 _NOT_TO_BE_RETRIED: Final = (409, 412)
-VARY: Final = "Origin, X-NMP-Principal-Id, X-NMP-Principal-On-Behalf-Of"
+VARY: Final = (
+    "Origin, Authorization, X-NMP-Principal-Id, X-NMP-Principal-Groups, X-NMP-Principal-On-Behalf-Of, "
+    "X-NMP-Principal-On-Behalf-Of-Groups"
+)
+_MARK: Final = MARK.encode()
 _encode = msgspec.json.Encoder().encode
 
 
@@ -93,7 +98,11 @@ class Ledger:
 
     async def body(self, request: AnyRequest, kind: type[T]) -> T:
         """The request's body as declared."""
-        return read_body(kind, await request.body(), request.headers.get("content-type"))
+        raw = await request.body()
+        if "executor_config" in kind.__struct_fields__ and _MARK in raw and sight_of(request).redaction:
+            # Read, changed and written back by someone who does not see the secrets: they would be lost.
+            raise InvalidRequest([finding("redacted_value", ("body",), MARK)])
+        return read_body(kind, raw, request.headers.get("content-type"))
 
     async def write(self, request: AnyRequest, command: AnyCommand) -> ASGIResponse:
         """The answer to a command; of a dry run the answer it would get, whatever key it comes with."""
@@ -107,7 +116,7 @@ class Ledger:
         answer = await self.writer.submit(Write(command, idempotency, dry_run))
         if answer.effects is None:
             return response(request, answer)
-        status, body = told(answer, answer.effects, auth_context=caller(request).sees_auth_context)
+        status, body = told(answer, answer.effects, sight_of(request))
         sent = {"vary": VARY, "dry-run": "true"}
         return ASGIResponse(body=body, status_code=status, headers=sent, media_type="application/json")
 
@@ -151,6 +160,11 @@ class Ledger:
         query = read_query(parameters, pairs)
         if workspace != ALL_WORKSPACES and not is_workspace(workspace):
             raise WorkspaceNotFound(workspace)
+        access = admitted_of(request.scope).access
+        if workspace == ALL_WORKSPACES:
+            if (named := named_workspace(condition)) is not None:
+                require(access, "read", named)
+            condition = within(condition, access.readable)
         all_versions = isinstance(query, DeploymentPageQuery) and query.all_versions
         found = await self.reader.page(
             table,
@@ -165,10 +179,7 @@ class Ledger:
             ),
         )
         pages = -(-found.total // query.page_size) or (0 if all_versions else 1)
-        shown = caller(request).sees_auth_context
-        items = b",".join(
-            answers.list_item(table.resource, body, auth_context=shown) for body in found.bodies
-        )
+        items = b",".join(answers.list_item(table.resource, body, access.sight) for body in found.bodies)
         pagination = {
             "page": query.page,
             "page_size": query.page_size,
@@ -191,9 +202,8 @@ class Ledger:
             bodies = await self.reader.versions(table, workspace, name)
         else:
             bodies = await self.reader.versions_as_of(table, workspace, name, position)
-        if not caller(request).sees_auth_context:
-            bodies = [answers.without_auth_context(body) for body in bodies]
-        return _json(f"[{','.join(bodies)}]".encode())
+        sight = sight_of(request)
+        return _json(f"[{','.join(answers.shown(body, sight) for body in bodies)}]".encode())
 
 
 def query_of(request: AnyRequest, kind: type[T]) -> T:
@@ -208,9 +218,12 @@ def new_id(resource: Resource) -> str:
 
 def caller(request: AnyRequest) -> Principal:
     """Who sent the request."""
-    scope: Mapping[str, Any] = request.scope
-    principal: Principal = scope[PRINCIPAL_KEY]
-    return principal
+    return admitted_of(request.scope).caller.principal
+
+
+def sight_of(request: AnyRequest) -> Sight:
+    """What the one who sent the request sees of the objects in the workspace of its path."""
+    return admitted_of(request.scope).access.sight(request.scope["path_params"]["workspace"])
 
 
 def circumstances(request: AnyRequest) -> Circumstances:
@@ -226,13 +239,13 @@ def circumstances(request: AnyRequest) -> Circumstances:
 
 def found_response(request: AnyRequest, found: Found) -> ASGIResponse:
     """A stored object as its reader sees it, or 304 if the reader has it already."""
-    answer = Answer(200, found.body, found.position)
+    answer = response(request, Answer(200, found.body, found.position))
     if_none_match = request.headers.get("if-none-match")
     if if_none_match is not None:
-        etag = _etag(found.position, found.body, redacted=_is_redacted(request, found.body))
+        etag = answer.headers["etag"]
         if not headers.none_match(if_none_match, etag):
             return ASGIResponse(status_code=304, headers={"etag": etag, "vary": VARY})
-    return response(request, answer)
+    return answer
 
 
 def response(request: AnyRequest, answer: Answer) -> ASGIResponse:
@@ -240,10 +253,8 @@ def response(request: AnyRequest, answer: Answer) -> ASGIResponse:
     sent = {"vary": VARY}
     body = answer.body
     if answer.position is not None:
-        redacted = _is_redacted(request, body)
-        if redacted:
-            body = answers.without_auth_context(body)
-        sent["etag"] = _etag(answer.position, body, redacted=redacted)
+        body = answers.shown(body, sight_of(request))
+        sent["etag"] = _etag(answer.position, body, redacted=body is not answer.body)
     if answer.replayed:
         sent["idempotency-replayed"] = "true"
     return ASGIResponse(
@@ -275,10 +286,6 @@ def _etag(position: int, body: str, *, redacted: bool) -> str:
     version = _VERSION.search(body)  # no key before it holds text with quotes
     tag = f"{position}.{version[1]}" if version else f"{position}"
     return f'"{tag}-r"' if redacted else f'"{tag}"'
-
-
-def _is_redacted(request: AnyRequest, body: str) -> bool:
-    return not caller(request).sees_auth_context and answers.has_auth_context(body)
 
 
 def _fingerprint(request: AnyRequest, body: bytes) -> str:

@@ -16,6 +16,11 @@ SHARED: Final[tuple[Processor, ...]] = (
     structlog.processors.StackInfoRenderer(),
 )
 
+# A frame's variables can be anything: addresses of databases, headers, bodies. No line has them.
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
 # The HTTP server sets logging up by itself at start and would write to stdout: here it writes where all do.
 HTTP_SERVER_LOGGING: Final[dict[str, Any]] = {
     "formatters": {},
@@ -46,11 +51,10 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
 
 def _renderers(log_format: LogFormat) -> list[Processor]:
     if log_format == "json":
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        return [_TRACEBACKS, structlog.processors.JSONRenderer()]
     return [
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
-            # A frame's variables can be anything: addresses of databases, headers, bodies.
             exception_formatter=structlog.dev.plain_traceback,
         )
     ]

@@ -12,18 +12,30 @@ from typing import cast
 from litestar import Litestar
 from litestar.di import Provide
 
-from app import comparison, deployment_configs, deployments, docs, history, operations, problems, watch
+from app import (
+    authorisation,
+    comparison,
+    deployment_configs,
+    deployments,
+    docs,
+    history,
+    operations,
+    problems,
+    watch,
+)
 from app.broadcaster import END_STREAMS, Broadcaster
 from app.doorbell import Doorbell
 from app.edge import Application, Edge
 from app.event_log import EventLog
 from app.health import Health
+from app.identity import identity_of
 from app.ledger import Ledger
 from app.logs import configure_logs
 from app.reader import Reader
 from app.settings import Settings, handed_down
 from app.watch import Watch
 from app.writer import Writer
+from domain.authorisation import EVERYONE
 from projections.deployment_configs import DEPLOYMENT_CONFIGS
 from projections.deployments import DEPLOYMENTS
 
@@ -60,18 +72,22 @@ def create_app(settings: Settings) -> Application:
         statement_seconds=settings.statement_seconds,
     )
     ledger = Ledger(writer, reader)
+    identity = identity_of(settings)
     health = Health(settings.database_url, reader)
     broadcaster = Broadcaster(reader, watchers_max=settings.watchers_max)
     doorbell = Doorbell(settings.database_url, broadcaster.wake)
     writer.committed = doorbell.ring
+    identity.policies.changed = broadcaster.recheck
     watching = Watch(broadcaster, heartbeat_seconds=settings.watch_heartbeat_seconds)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await doorbell.start()
         await writer.start()
+        identity.start()
         asyncio.get_running_loop().add_signal_handler(END_STREAMS, broadcaster.end_streams)
         yield
+        await identity.stop()
         await writer.stop()
         await doorbell.stop()
         await broadcaster.stop()
@@ -90,17 +106,22 @@ def create_app(settings: Settings) -> Application:
         dependencies={
             "ledger": Provide(lambda: ledger, sync_to_thread=False, use_cache=True),
             "health": Provide(lambda: health, sync_to_thread=False, use_cache=True),
+            "identity": Provide(lambda: identity, sync_to_thread=False, use_cache=True),
             "watching": Provide(lambda: watching, sync_to_thread=False, use_cache=True),
         },
+        # Where everybody may do everything there is nobody to ask.
+        middleware=[] if identity.policies.current is EVERYONE else [authorisation.authorising],
         exception_handlers=problems.HANDLERS,
         lifespan=[lifespan],
         request_max_body_size=settings.body_bytes_max,
         openapi_config=None,
         logging_config=None,
     )
+    authorisation.require_listed(routes.routes)
     routes.state.openapi = docs.serialized(routes.routes)
     return Edge(
         cast("Application", routes),
+        identity,
         writes_max=settings.write_queue_max,
         body_bytes_max=settings.body_bytes_max,
         body_read_seconds=settings.body_read_seconds,

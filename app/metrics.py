@@ -13,6 +13,7 @@ from domain.stream import Recorded
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 REQUESTS: Final = Counter("ledger_requests_total", "Requests answered.", ("method", "route", "status"))
+DENIED: Final = Counter("ledger_denied_total", "Requests turned away, by what was lacking.", ("kind",))
 REQUEST_SECONDS: Final = Histogram(
     "ledger_request_duration_seconds", "Time to answer a request.", ("method", "route"), buckets=_SECONDS
 )

@@ -14,12 +14,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
 
 from app import parameters
+from app.admission import ROLE_NEEDED, Denial
 from app.answers import STATUS
+from app.authorisation import NEEDED
 from app.documented import Documented
 from app.dry_run import DRY_ANSWERS
 from app.filter_tree import BadFilter
 from app.glossary import OVERVIEW, STATUSES, TAGS
 from app.schemas import Schema, Schemas, reference
+from domain.authorisation import Right
 from domain.errors import IdempotencyKeyReused, InvalidName, PreconditionFailed
 
 STATUS_OF: Final[dict[type[Exception], int]] = {
@@ -78,7 +81,10 @@ def openapi_document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
+        # Which of them holds is a setting; with neither, callers are not asked who they are.
+        "security": [{}, *({scheme: []} for scheme in parameters.SECURITY_SCHEMES)],
         "components": {
+            "securitySchemes": parameters.SECURITY_SCHEMES,
             "schemas": dict(sorted(schemas.components.items())),
             "parameters": parameters.REQUEST_HEADERS,
             "headers": parameters.RESPONSE_HEADERS,
@@ -138,17 +144,22 @@ def _operation(handler: HTTPRouteHandler, in_path: bool, schemas: Schemas) -> Sc
     if documented.body is not None:
         schema = schemas.named(documented.body, "request", documented.body.__name__)
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    operation["responses"] = _responses(documented, in_path, schemas)
+    right = NEEDED[handler.handler_name]
+    if right is None:
+        operation["security"] = []
+    else:
+        operation["x-role"] = ROLE_NEEDED[right]
+    operation["responses"] = _responses(documented, right, in_path, schemas)
     return operation
 
 
-def _responses(documented: Documented, in_path: bool, schemas: Schemas) -> Schema:
+def _responses(documented: Documented, right: Right | None, in_path: bool, schemas: Schemas) -> Schema:
     responses = {}
     for status, bodies in _successes(documented).items():
         content = None if status in _EMPTY else _any_of([schemas.of(body, "answer") for body in bodies])
         meaning = STATUSES[status] if status in documented.answers else _OF_DRY_RUNS
         responses[status] = _response(status, [meaning], documented, content)
-    for status, reasons in _refused(documented, in_path).items():
+    for status, reasons in _refused(documented, right, in_path).items():
         if status not in responses:
             content = None if status in _EMPTY else _problem(status, documented, schemas)
             responses[status] = _response(status, reasons, documented, content)
@@ -166,11 +177,13 @@ def _successes(documented: Documented) -> dict[int, list[Any]]:
     return bodies
 
 
-def _refused(documented: Documented, in_path: bool) -> dict[int, list[str]]:
+def _refused(documented: Documented, right: Right | None, in_path: bool) -> dict[int, list[str]]:
     """The reasons of each status that is no success."""
     possible = {
         304: "object" in documented.traits,
         400: True,
+        401: right is not None,
+        403: right is not None,
         404: in_path,
         408: documented.body is not None or "write" in documented.traits,
         413: "write" in documented.traits,
@@ -179,6 +192,8 @@ def _refused(documented: Documented, in_path: bool) -> dict[int, list[str]]:
         503: "static" not in documented.traits,
     }
     reasons = {status: [STATUSES[status]] for status, holds in possible.items() if holds}
+    if right is not None:
+        reasons[403].append(f"Needs the role {ROLE_NEEDED[right]} in the workspace.")
     for refusal in refusals_of(documented):
         # What follows a semicolon is for readers of the code.
         reason = _text_of(refusal).split(";")[0].rstrip(".") + "."
@@ -193,6 +208,9 @@ def _problem(status: int, documented: Documented, schemas: Schemas) -> Schema:
         refusals = [refusal for refusal in refusals_of(documented) if STATUS_OF[refusal] == status]
         told = any(refusal is not InvalidName for refusal in refusals)
         shapes = [InvalidRequest] + [Problem] * told
+    if status == 403:  # noqa: PLR2004
+        told = any(STATUS_OF[refusal] == status for refusal in refusals_of(documented))
+        shapes = [Denial] + [Problem] * told
     return _any_of([schemas.of(shape, "answer") for shape in shapes])
 
 
@@ -216,6 +234,8 @@ def _response(status: int, reasons: Sequence[str], documented: Documented, conte
         headers.append("Idempotency-Replayed")
     if status in {409, 412} or (write and status == 503):  # noqa: PLR2004
         headers.append("X-Should-Retry")
+    if status == 401:  # noqa: PLR2004
+        headers.append("WWW-Authenticate")
     if status == 503 and not succeeded:  # noqa: PLR2004
         headers.append("Retry-After")
     response: Schema = {

@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from app import metrics
 from app.documented import documented
 from app.health import Health
+from app.identity import Identity
 from app.ledger import Ledger
 from app.reader import Unreadable
 
@@ -30,10 +31,14 @@ class Live(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whether requests can be served; `problems` say what keeps the service from it."""
+    """Whether requests can be served; `problems` say what keeps the service from it.
+
+    `warnings` say what is wrong though requests are served.
+    """
 
     status: Literal["ready", "unready"]
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @get("/health/live", tags=["Operations"], **documented({200: Live}))
@@ -43,10 +48,12 @@ async def live() -> ASGIResponse:
 
 
 @get("/health/ready", tags=["Operations"], **documented({200: Ready, 503: Ready}))
-async def ready(health: NamedDependency[Health]) -> ASGIResponse:
-    """Whether the database answers, the schema is current and the projections show the whole log."""
-    problems = await health.problems()
-    state = Ready("unready" if problems else "ready", tuple(problems))
+async def ready(health: NamedDependency[Health], identity: NamedDependency[Identity]) -> ASGIResponse:
+    """Whether the database answers, the schema is current, the projections show the whole log and callers can
+    be told apart.
+    """
+    problems = [*await health.problems(), *identity.problems()]
+    state = Ready("unready" if problems else "ready", tuple(problems), tuple(identity.warnings()))
     return ASGIResponse(
         body=msgspec.json.encode(state), status_code=503 if problems else 200, media_type="application/json"
     )

@@ -90,6 +90,21 @@ OF_EVERY_REQUEST: Final = tuple(
     name for name in REQUEST_HEADERS if name not in (*OF_WRITES, *OF_OBJECTS, *OF_STREAMS)
 )
 
+SECURITY_SCHEMES: Final[dict[str, Schema]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of the issuer, where the service is set to know callers by tokens.",
+    },
+    "gateway": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-NMP-Principal-Id",
+        "description": "Set by a gateway, where the service is set to believe it. Callers cannot set it.",
+    },
+}
+
 RESPONSE_HEADERS: Final[dict[str, Schema]] = {
     "X-Request-Id": {"description": "Id of this request in the logs.", "schema": _text("^[0-9A-Za-z]+$")},
     "Vary": {"description": "Request headers that the answer depends on.", "schema": _text()},
@@ -112,6 +127,10 @@ RESPONSE_HEADERS: Final[dict[str, Schema]] = {
     "Retry-After": {
         "description": "Seconds after which to try again.",
         "schema": {"type": "integer", "minimum": 0},
+    },
+    "WWW-Authenticate": {
+        "description": "Sent where tokens are what callers are known by; says what is wrong with one.",
+        "schema": _text(),
     },
     "Cache-Control": {"description": "Caches keep nothing of this.", "schema": _text()},
     "X-Accel-Buffering": {

@@ -9,6 +9,7 @@ import structlog
 from litestar.exceptions import HTTPException
 from litestar.response import Response
 
+from app.admission import Denied, denied
 from app.answers import Answer, problem, refused
 from app.filters import BadFilter
 from app.headers import MalformedHeader
@@ -37,6 +38,11 @@ def invalid_request(_: AnyRequest, invalid: InvalidRequest) -> Response[bytes]:
 def bad_request(_: AnyRequest, bad: UnreadableBody | BadFilter | MalformedHeader) -> Response[bytes]:
     """The request cannot be made sense of."""
     return respond(problem(400, str(bad)))
+
+
+def not_allowed(request: AnyRequest, denial: Denied) -> Response[bytes]:
+    """The caller may not do this, or nobody knows who it is."""
+    return respond(*denied(request.scope, denial))
 
 
 def unavailable(_: AnyRequest, reason: Unavailable | Unreadable) -> Response[bytes]:
@@ -102,6 +108,7 @@ HANDLERS: Final[dict[int | type[Exception], Any]] = {
     InvalidRequest: invalid_request,
     UnreadableBody: bad_request,
     BadFilter: bad_request,
+    Denied: not_allowed,
     MalformedHeader: bad_request,
     OutcomeUnknown: outcome_unknown,
     Unavailable: unavailable,

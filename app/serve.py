@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,9 +15,11 @@ from types import FrameType
 from typing import Final, NoReturn
 
 import msgspec
+import structlog
 
 from app.database import DatabaseRefused, bring_up_to_date, database
 from app.http_server import HttpServer, PortTaken, reserved_address
+from app.identity_settings import require_safe, who_is_believed
 from app.logs import configure_logs
 from app.migrations import MigrationRefused
 from app.postgres_programs import PostgresUnavailable
@@ -27,6 +29,8 @@ from app.stale_tables import is_stale, kept_building
 
 APPLICATION: Final = "app.main:application"
 METRICS_PREFIX: Final = "ledger-metrics-"
+
+log = structlog.get_logger()
 
 
 class WorkersFailed(Exception):
@@ -54,15 +58,16 @@ def serve(
     """Serve until SIGTERM, SIGINT or SIGHUP, then let requests finish and stop the embedded database.
 
     `announce` gets one line, when every worker listens. `build` runs in a process of its own if tables are
-    stale and the settings say that new ones are to be built. Raises one of `START_REFUSALS`.
+    stale and the settings say that new ones are to be built. Raises one of `START_REFUSALS`, or `BadSetting`.
     """
     _stop_cleanly_on_signals()
     configure_logs(settings.log_format, settings.log_level)
-    with (
-        reserved_address(settings.host, settings.port) as (host, port),
-        database(settings) as found,
-        _metrics_directory(),
-    ):
+    with ExitStack() as stack:
+        host, port = stack.enter_context(reserved_address(settings.host, settings.port))
+        require_safe(settings, host)
+        log.info("callers", are=who_is_believed(settings))
+        found = stack.enter_context(database(settings))
+        stack.enter_context(_metrics_directory())
         bring_up_to_date(found)
         # Workers need not know how to change the schema.
         os.environ.pop(variable("owner_url"), None)

@@ -20,6 +20,7 @@ SETTINGS_FILE_VARIABLE: Final = "DEPLOYMENT_LEDGER_SETTINGS"
 RESOLVED_VARIABLE: Final = "DEPLOYMENT_LEDGER_RESOLVED"
 """Carries the settings, as JSON, from the supervisor to its worker processes."""
 
+IdentityMode: TypeAlias = Literal["none", "trusted-proxy", "jwt", "insecure-none"]
 LogFormat: TypeAlias = Literal["console", "json"]
 OnStale: TypeAlias = Literal["refuse", "build"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -40,6 +41,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     owner_url: Annotated[
         str | None,
         Meta(description="The same database for who may change its schema, if `database_url` may not."),
+    ] = None
+    identity: Annotated[
+        IdentityMode,
+        Meta(
+            description="How callers are known: by headers that are believed of callers on this machine "
+            "(none), of listed proxies (trusted-proxy), of everybody (insecure-none), or by tokens (jwt)."
+        ),
+    ] = "none"
+    trusted_proxies: Annotated[
+        str | None, Meta(description="With trusted-proxy: proxies whose identity headers are believed.")
+    ] = None
+    jwt_issuer: Annotated[str | None, Meta(description="With jwt: the issuer (iss) of tokens.")] = None
+    jwt_audience: Annotated[
+        str | None, Meta(description="With jwt: the audience (aud) that tokens must be for.")
+    ] = None
+    jwt_keys: Annotated[
+        str | None, Meta(description="With jwt: JSON Web Key Set with the issuer's public keys.")
+    ] = None
+    jwt_principal_claim: Annotated[
+        str, Meta(min_length=1, description="With jwt: the claim that is the principal's id.")
+    ] = "sub"
+    jwt_groups_claim: Annotated[
+        str, Meta(min_length=1, description="With jwt: the claim that lists the principal's groups.")
+    ] = "groups"
+    jwt_roles_claim: Annotated[
+        str | None, Meta(description="With jwt: a claim that lists roles, as role:workspace.")
+    ] = None
+    policy_file: Annotated[
+        str | None,
+        Meta(description="TOML file that says who may do what; without it, all who are known may."),
     ] = None
     log_format: Annotated[LogFormat, Meta(description="How log lines look.")] = "console"
     log_level: Annotated[LogLevel, Meta(description="The least severe lines that are written.")] = "info"
@@ -174,6 +205,18 @@ DATABASE_URLS: Final = ("database_url", "owner_url")
 """Settings that are addresses, with passwords in them."""
 
 
+_EXAMPLES: Final = {
+    "database_url": "a PostgreSQL address such as postgresql://user:password@host:5432/database",
+    "owner_url": "a PostgreSQL address such as postgresql://owner:password@host:5432/database",
+    "trusted_proxies": "addresses and networks such as 10.1.2.3, 10.2.0.0/16",
+    "jwt_issuer": "the text that tokens have as iss, such as https://login.example",
+    "jwt_audience": "the text that tokens have as aud, such as deployment-ledger",
+    "jwt_keys": "a file, or a URL such as https://login.example/jwks.json",
+    "jwt_roles_claim": "a claim such as ledger_roles, with texts such as editor:production",
+    "policy_file": "a file such as policy.toml",
+}
+
+
 def _from_file(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
@@ -239,8 +282,8 @@ def _meta(name: str) -> Meta:
 
 def _allowed(name: str) -> str:
     declared, meta = FIELD_TYPES[name].__origin__, _meta(name)
-    if name in DATABASE_URLS:
-        return "a PostgreSQL address such as postgresql://user:password@host:5432/database"
+    if name in _EXAMPLES:
+        return _EXAMPLES[name]
     if declared is int:
         return f"a whole number from {meta.ge} to {meta.le}"
     if declared is float:

@@ -14,11 +14,12 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 from typing_extensions import override
 
+from app.admission import Admitted, admitted_of
 from app.as_of import position_of
 from app.broadcaster import Broadcaster
 from app.documented import documented
 from app.headers import MalformedHeader
-from app.ledger import VARY, AnyRequest, Ledger, caller, query_of
+from app.ledger import VARY, AnyRequest, Ledger, query_of
 from app.reader import Reader
 from app.watcher import Watcher
 from domain.errors import WorkspaceNotFound
@@ -33,6 +34,7 @@ RETRY_MILLISECONDS: Final = 1000
 # Comments and hints end with one line end, not two: some clients take an empty block for an event.
 _BEGIN: Final = b"retry: %d\n: watching\n" % RETRY_MILLISECONDS
 _HEARTBEAT: Final = b": heartbeat\n"
+_CUT_OFF: Final = b"event: cut-off\ndata: %b\n\n"
 _HEADERS: Final = {
     "cache-control": "no-store",
     "vary": VARY,
@@ -67,11 +69,11 @@ class EventStream(ASGIResponse):
         position: int,
         wanted: Wanted,
         *,
-        auth_context: bool,
+        admitted: Admitted,
         heartbeat_seconds: float,
     ) -> None:
         super().__init__(media_type="text/event-stream", headers=_HEADERS)
-        self._watching = broadcaster.watcher(position, wanted, auth_context=auth_context)
+        self._watching = broadcaster.watcher(position, wanted, admitted.access.sight, admitted.over)
         self._heartbeat_seconds = heartbeat_seconds
 
     @override
@@ -99,6 +101,8 @@ class EventStream(ASGIResponse):
                 _log.warning("a watcher is sent away", reason=str(unreadable))
                 last = b": %b\n" % str(unreadable).encode()
                 break
+        if watcher.cut_off is not None:
+            last = _CUT_OFF % msgspec.json.encode({"detail": watcher.cut_off})
         await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
@@ -109,14 +113,14 @@ class Watch:
         self._broadcaster = broadcaster
         self._heartbeat_seconds = heartbeat_seconds
 
-    def stream(self, position: int, wanted: Wanted, *, auth_context: bool) -> EventStream:
-        """The events behind a position of the log, for a viewer who may see identities or may not."""
+    def stream(self, position: int, wanted: Wanted, admitted: Admitted) -> EventStream:
+        """The events behind a position of the log, for a viewer, as long as that one may see them."""
         self._broadcaster.require_room()
         return EventStream(
             self._broadcaster,
             position,
             wanted,
-            auth_context=auth_context,
+            admitted=admitted,
             heartbeat_seconds=self._heartbeat_seconds,
         )
 
@@ -140,16 +144,16 @@ async def watch(
     `actor`, `reason` and `versions`, a list of `version` and `body`: the object as it is after the event,
     null if it was removed. Comments are signs of life. Whoever is cut off goes on with `Last-Event-ID`,
     however much later; position 0 is before the first event. An event that a newer release wrote and this one
-    cannot read ends the stream, with a comment that says so.
+    cannot read ends the stream, with a comment that says so. When the caller's token expires, or what it may
+    see changes, the stream ends with an event `cut-off` without id, whose `data` has the reason as `detail`.
     """
     query = query_of(request, WatchQuery)
     if workspace != ALL_WORKSPACES and not is_workspace(workspace):
         raise WorkspaceNotFound(workspace)
     position = await _begin(ledger.reader, request.headers.get("last-event-id"), query.after)
-    wanted = Wanted(
-        None if workspace == ALL_WORKSPACES else workspace, query.resource, query.name, query.kind
-    )
-    return watching.stream(position, wanted, auth_context=caller(request).sees_auth_context)
+    admitted = admitted_of(request.scope)
+    only = admitted.access.readable if workspace == ALL_WORKSPACES else (workspace,)
+    return watching.stream(position, Wanted(only, query.resource, query.name, query.kind), admitted)
 
 
 ROUTES: Final = Router(

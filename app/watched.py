@@ -6,8 +6,9 @@ from datetime import datetime
 
 import msgspec
 
-from app.answers import without_auth_context
+from app.answers import shown
 from domain.names import Resource
+from domain.sight import Sight
 from projections.following import Followed
 from projections.occurrences import Actor
 
@@ -42,19 +43,19 @@ class Encoded:
 
     def __init__(self, event: Followed) -> None:
         self.event = event
-        # Bodies are there up to three times: as they were read, and in two forms.
+        # Bodies are there some three times: as they were read, and in two forms; seldom in more.
         self.size = 2_000 + 3 * sum(len(body or "") for _, body in event.versions)
-        self._forms: dict[bool, bytes] = {}
+        self._forms: dict[Sight, bytes] = {}
 
-    def form(self, *, auth_context: bool) -> bytes:
-        """What a viewer gets who may see identities, or may not."""
-        form = self._forms.get(auth_context)
+    def form(self, sight: Sight) -> bytes:
+        """What a viewer gets who sees this much."""
+        form = self._forms.get(sight)
         if form is None:
-            form = self._forms[auth_context] = sent_form(self.event, auth_context=auth_context)
+            form = self._forms[sight] = sent_form(self.event, sight)
         return form
 
 
-def sent_form(event: Followed, *, auth_context: bool) -> bytes:
+def sent_form(event: Followed, sight: Sight) -> bytes:
     """An event in the format of Server-Sent Events; JSON has no line ends of its own."""
     data = WatchedEvent(
         event.position,
@@ -63,16 +64,12 @@ def sent_form(event: Followed, *, auth_context: bool) -> bytes:
         event.workspace,
         event.resource,
         event.name,
-        Actor.of(event.by, auth_context=auth_context),
+        Actor.of(event.by, sight),
         event.reason,
-        tuple(
-            WatchedVersion(version, _raw(body, auth_context=auth_context)) for version, body in event.versions
-        ),
+        tuple(WatchedVersion(version, _raw(body, sight)) for version, body in event.versions),
     )
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.position, event.kind.encode(), _encode(data))
 
 
-def _raw(body: str | None, *, auth_context: bool) -> msgspec.Raw | None:
-    if body is None:
-        return None
-    return msgspec.Raw((body if auth_context else without_auth_context(body)).encode())
+def _raw(body: str | None, sight: Sight) -> msgspec.Raw | None:
+    return None if body is None else msgspec.Raw(shown(body, sight).encode())

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from app import metrics
+from app.admission import never
 from app.reader import Unreadable
 from app.watched import sent_form
 from app.window import Window
+from domain.sight import Sights
 from projections.following import Wanted
 
 POLL_SECONDS: Final = 1.0
@@ -23,10 +25,19 @@ CHUNK_BYTES_MAX: Final = 64 * 1024
 class Watcher:
     """A position in the log, behind which everything that is wanted comes once and in order."""
 
-    def __init__(self, window: Window, position: int, wanted: Wanted, *, auth_context: bool) -> None:
+    def __init__(
+        self,
+        window: Window,
+        position: int,
+        wanted: Wanted,
+        sights: Sights,
+        over: Callable[[], str | None] = never,
+    ) -> None:
         self._window = window
         self._wanted = wanted
-        self._auth_context = auth_context
+        self._sights = sights
+        self._over = over
+        self.cut_off: str | None = None
         self._position = position
         self._page: deque[bytes] = deque()
         self._loop = asyncio.get_running_loop()
@@ -50,6 +61,10 @@ class Watcher:
         """The events that come next, in the format they are sent in; empty if none do for so long."""
         until = self._loop.time() + seconds
         while not self.ended:
+            self.cut_off = self._over()
+            if self.cut_off is not None:
+                self.ended = True
+                break
             before = self._position
             chunk = await self._take()
             if chunk:
@@ -58,7 +73,10 @@ class Watcher:
             if left <= 0:
                 break
             if self._position == before:
-                await self._wait(min(left, POLL_SECONDS) if self._is_behind() else left)
+                # Whether it still may watch is looked at as often as the log is.
+                await self._wait(
+                    left if self._over is never and not self._is_behind() else min(left, POLL_SECONDS)
+                )
         return b""
 
     async def hand_over(self, sending: Awaitable[None], seconds: float) -> None:
@@ -92,7 +110,7 @@ class Watcher:
                 continue
             if not taken:
                 metrics.WATCH_DELIVERY_SECONDS.observe(max(0.0, time.time() - event.at.timestamp()))
-            taken.append(encoded.form(auth_context=self._auth_context))
+            taken.append(encoded.form(self._sights(event.workspace)))
             size += len(taken[-1])
             if size > CHUNK_BYTES_MAX:
                 break
@@ -105,7 +123,7 @@ class Watcher:
         except Unreadable:
             return
         self._position = page.position
-        self._page.extend(sent_form(event, auth_context=self._auth_context) for event in page.events)
+        self._page.extend(sent_form(event, self._sights(event.workspace)) for event in page.events)
 
     async def _wait(self, seconds: float) -> None:
         self._waiting = self._loop.create_future()

@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from domain.redaction import Redaction
+
 RECORDS: Final = frozenset({"status_history"})
 """Members that are themselves records of changes; nobody gives them their value."""
 
@@ -33,19 +35,37 @@ class PatchOperation(msgspec.Struct, frozen=True):
 
 
 def changed_fields(
-    before: Mapping[str, Any], after: Mapping[str, Any], ignored: Collection[str] = RECORDS
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    ignored: Collection[str] = RECORDS,
+    redaction: Redaction | None = None,
 ) -> list[FieldChange]:
     """The fields that differ, in the order of `before` and then of what only `after` has.
 
-    An empty mapping stands for what does not exist: then every field of the other is listed.
+    An empty mapping stands for what does not exist: then every field of the other is listed. With a redaction
+    a field whose secret value differs is listed too, without telling either value.
     """
     kept = [{key: value for key, value in side.items() if key not in ignored} for side in (before, after)]
-    return list(_differences("", kept[0], kept[1]))
+    differences = list(_differences("", kept[0], kept[1]))
+    if redaction is None:
+        return differences
+    old, new = (redaction.redacted(side) for side in kept)
+    return [_shown(change, old, new) for change in differences]
 
 
-def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[PatchOperation]:
+def patch(
+    before: Mapping[str, Any], after: Mapping[str, Any], redaction: Redaction | None = None
+) -> list[PatchOperation]:
     """A JSON Patch that makes `after` of `before`; all members count."""
-    return [_operation(change) for change in changed_fields(before, after, ignored=())]
+    return [_operation(change) for change in changed_fields(before, after, (), redaction)]
+
+
+def value_at(members: Mapping[str, Any], pointer: str) -> Any:
+    """The value that a JSON Pointer of a member names; unset where there is none."""
+    value: Any = members
+    for key in pointer.split("/")[1:]:
+        value = value.get(key.replace("~1", "/").replace("~0", "~"), UNSET)
+    return value
 
 
 def _differences(pointer: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[FieldChange]:
@@ -56,6 +76,15 @@ def _differences(pointer: str, before: Mapping[str, Any], after: Mapping[str, An
             yield from _differences(path, old, new)
         elif not _same(old, new):
             yield FieldChange(path, old, new)
+
+
+def _shown(change: FieldChange, old: Mapping[str, Any], new: Mapping[str, Any]) -> FieldChange:
+    """The change with the values that the redacted sides have there: they have the same members."""
+    return FieldChange(
+        change.field,
+        change.old if change.old is UNSET else value_at(old, change.field),
+        change.new if change.new is UNSET else value_at(new, change.field),
+    )
 
 
 def _same(old: Any, new: Any) -> bool:

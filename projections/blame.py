@@ -19,6 +19,7 @@ import msgspec
 
 from domain.changes import RECORDS, FieldChange, changed_fields
 from domain.names import Resource
+from domain.sight import Sight
 from projections.occurrences import Actor, Occurrence, events_at
 from projections.questions import Ask, Question
 from projections.references import NOW, TABLES, Name, Reference, members_of, state_of
@@ -56,10 +57,11 @@ class Blame(msgspec.Struct, frozen=True):
     fields: tuple[BlamedField, ...]
 
 
-def blame(name: Name, reference: Reference, *, auth_context: bool) -> Question[Blame]:
+def blame(name: Name, reference: Reference, sight: Sight) -> Question[Blame]:
     """Who set the fields of a version; a Refusal if there is no such version."""
     state = yield from state_of(name, reference)
-    fields = dict(leaves(members_of(state.body, auth_context=auth_context)))
+    members = members_of(state.body, sight)
+    fields = dict(leaves(members))
     search = _Search(fields, CHANGING[name.resource])
     search.settle("/updated_at", state.position, state.version)
     until = NOW if reference.position is None else reference.position + 1
@@ -70,16 +72,15 @@ def blame(name: Name, reference: Reference, *, auth_context: bool) -> Question[B
         search.follow(steps, ended=len(steps) <= STEPS_PER_READ)
         version, created_position, until, *_ = steps[-1]
     events = yield from events_at({setter.position for setter in search.found.values()})
-    seen = {
-        position: Occurrence.of(recorded, auth_context=auth_context) for position, recorded in events.items()
-    }
+    seen = {position: Occurrence.of(recorded, sight) for position, recorded in events.items()}
+    shown = fields if sight.redaction is None else dict(leaves(sight.redaction.redacted(members)))
     return Blame(
         name.workspace,
         name.name,
         state.version,
         tuple(
             _blamed(field, value, seen[search.found[field].position], search.found[field].version)
-            for field, value in fields.items()
+            for field, value in shown.items()
         ),
     )
 

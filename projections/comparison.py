@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from domain.changes import RECORDS, FieldChange, PatchOperation, changed_fields, patch
+from domain.sight import Sight
 from projections.occurrences import Occurrence, events_at
 from projections.questions import Question
 from projections.references import Name, Reference, State, state_of
@@ -59,7 +60,7 @@ class Comparison(msgspec.Struct, frozen=True):
     text: str
 
 
-def compare(name: Name, origin: Reference, to: Reference, *, auth_context: bool) -> Question[Comparison]:
+def compare(name: Name, origin: Reference, to: Reference, sight: Sight) -> Question[Comparison]:
     """How two states differ; a Refusal if one of them never was.
 
     The patch makes the one body as its reader sees it into the other, with all members.
@@ -67,25 +68,27 @@ def compare(name: Name, origin: Reference, to: Reference, *, auth_context: bool)
     sides = []
     for reference in (origin, to):
         sides.append((yield from state_of(name, reference)))  # noqa: PERF401 - no yield in comprehensions
-    before, after = (side.members(auth_context=auth_context) for side in sides)
-    described = yield from _described(sides, auth_context=auth_context)
-    changes = tuple(changed_fields(before, after, RECORDS))
+    before, after = (side.members(sight) for side in sides)
+    described = yield from _described(sides, sight)
+    changes = tuple(changed_fields(before, after, RECORDS, sight.redaction))
     effective = None
     if name.resource == "deployments":
-        effective = yield from _effective(name.workspace, before, after)
+        effective = yield from _effective(name.workspace, before, after, sight)
     return Comparison(
         name.workspace,
         name.name,
         described[0],
         described[1],
-        tuple(patch(before, after)),
+        tuple(patch(before, after, sight.redaction)),
         changes,
         effective,
         "\n".join(_text(name, described, changes, effective)),
     )
 
 
-def _effective(workspace: str, before: dict[str, Any], after: dict[str, Any]) -> Question[Effective | None]:
+def _effective(
+    workspace: str, before: dict[str, Any], after: dict[str, Any], sight: Sight
+) -> Question[Effective | None]:
     origin, to = (ConfigReference(side["config"], side["config_version"]) for side in (before, after))
     if origin == to:
         return None
@@ -93,16 +96,16 @@ def _effective(workspace: str, before: dict[str, Any], after: dict[str, Any]) ->
     for reference in (origin, to):
         name = Name("deployment-configs", workspace, reference.name)
         state = yield from state_of(name, Reference(reference.version))
-        bodies.append(state.members(auth_context=True))
-    return Effective(ComparedConfig(origin, to, tuple(changed_fields(bodies[0], bodies[1]))))
+        bodies.append(state.members(sight))
+    return Effective(
+        ComparedConfig(origin, to, tuple(changed_fields(bodies[0], bodies[1], RECORDS, sight.redaction)))
+    )
 
 
-def _described(sides: Sequence[State], *, auth_context: bool) -> Question[list[ComparedState]]:
+def _described(sides: Sequence[State], sight: Sight) -> Question[list[ComparedState]]:
     positions = [position for side in sides for position in (side.created_position, side.position)]
     events = yield from events_at(positions)
-    seen = {
-        position: Occurrence.of(recorded, auth_context=auth_context) for position, recorded in events.items()
-    }
+    seen = {position: Occurrence.of(recorded, sight) for position, recorded in events.items()}
     return [
         ComparedState(side.version, side.position, seen[side.created_position], seen[side.position])
         for side in sides

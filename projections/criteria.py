@@ -112,6 +112,22 @@ def in_workspace(condition: Condition | None, workspace: str) -> Condition | Non
     return all_of(parts) if parts else None
 
 
+def named_workspace(condition: Condition | None) -> str | None:
+    """The one workspace that a condition is about, by a top-level equality; None if it names none or all."""
+    for part in () if condition is None else _conjuncts(condition):
+        if isinstance(part, Equal) and part.field == "workspace" and isinstance(part.operand, str):
+            return None if part.operand == ALL_WORKSPACES else part.operand
+    return None
+
+
+def within(condition: Condition | None, workspaces: Sequence[str] | None) -> Condition | None:
+    """`condition` within some workspaces, whatever it says itself; None stands for all of them."""
+    if workspaces is None:
+        return condition
+    allowed = OneOf("workspace", tuple(workspaces))
+    return allowed if condition is None else all_of([allowed, condition])
+
+
 def compile(  # noqa: A001 - read as `criteria.compile`
     condition: Condition | None, fields: Mapping[str, Field]
 ) -> tuple[sql.Composable, Parameters]:

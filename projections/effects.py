@@ -14,6 +14,7 @@ import msgspec
 
 from domain.changes import RECORDS, FieldChange, changed_fields
 from domain.kinds import resource_of
+from domain.sight import Sight, Sights
 from domain.stream import Recorded
 from projections.occurrences import adds_version, touched
 from projections.questions import Ask, Question
@@ -36,10 +37,8 @@ class VersionChange(msgspec.Struct, frozen=True):
     changes: tuple[FieldChange, ...]
 
 
-def effects_of(
-    events: Sequence[Recorded[Any]], *, auth_context: bool
-) -> Question[list[tuple[VersionChange, ...]]]:
-    """For each event what it did; who wrote a version counts as a field where `auth_context` says so."""
+def effects_of(events: Sequence[Recorded[Any]], sights: Sights) -> Question[list[tuple[VersionChange, ...]]]:
+    """For each event what it did, as it is shown; who wrote a version counts as a field for who sees that."""
     touches = [
         _Touch(n, recorded, version)
         for n, recorded in enumerate(events)
@@ -50,7 +49,7 @@ def effects_of(
         part = touches[begin : begin + STATES_PER_READ]
         states = yield from _states(part)
         for n, touch in enumerate(part):
-            effects[touch.event].append(_change(touch, states[n], auth_context=auth_context))
+            effects[touch.event].append(_change(touch, states[n], sights(touch.recorded.workspace)))
     return [tuple(changes) for changes in effects]
 
 
@@ -90,15 +89,14 @@ def _states(touches: Sequence[_Touch]) -> Question[dict[int, _States]]:
     return states
 
 
-def _change(touch: _Touch, states: _States, *, auth_context: bool) -> VersionChange:
+def _change(touch: _Touch, states: _States, sight: Sight) -> VersionChange:
     before, after = (
-        {} if body is None else members_of(body, auth_context=auth_context)
-        for body in (states.before, states.after)
+        {} if body is None else members_of(body, sight) for body in (states.before, states.after)
     )
     return VersionChange(
         touch.version,
         states.version_before if adds_version(touch.recorded.event) else None,
-        tuple(changed_fields(before, after, RECORDS)),
+        tuple(changed_fields(before, after, RECORDS, sight.redaction)),
     )
 
 

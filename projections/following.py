@@ -45,7 +45,7 @@ class GapInLog(Exception):
 class Wanted(NamedTuple):
     """Which events a follower wants; None stands for all."""
 
-    workspace: str | None = None
+    workspaces: tuple[str, ...] | None = None
     resource: Resource | None = None
     name: str | None = None
     kind: str | None = None
@@ -53,7 +53,7 @@ class Wanted(NamedTuple):
     def matches(self, event: Followed) -> bool:
         """Whether an event is one of them."""
         return (
-            (self.workspace is None or self.workspace == event.workspace)
+            (self.workspaces is None or event.workspace in self.workspaces)
             and (self.name is None or self.name == event.name)
             and (self.resource is None or self.resource == event.resource)
             and (self.kind is None or self.kind == event.kind)
@@ -91,7 +91,14 @@ def page_of_log(after: int, until: int, wanted: Wanted = EVERYTHING) -> Question
     read, and `GapInLog` raised if it does not follow on `after` without a gap.
     """
     until = min(until, after + SPAN_MAX)
-    parameters = {**wanted._asdict(), "after": after, "until": until, "limit": PAGE_EVENTS_MAX}
+    workspaces = None if wanted.workspaces is None else list(wanted.workspaces)
+    parameters = {
+        **wanted._asdict(),
+        "workspaces": workspaces,
+        "after": after,
+        "until": until,
+        "limit": PAGE_EVENTS_MAX,
+    }
     rows = yield Ask(_EVENTS, {**parameters, "bytes": PAGE_BYTES_MAX})
     stored = [_Stored.of(position, stream, kind, state) for position, stream, kind, state in rows if state]
     bodies, fitting = yield from _bodies_of(stored)

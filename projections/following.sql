@@ -8,7 +8,7 @@ SELECT f.notification_id, f.originator_id, f.topic, CASE WHEN f.bytes_before < %
           FROM (SELECT s.notification_id, s.originator_id, s.topic, s.state
                   FROM stored_events s
                  WHERE s.notification_id > %(after)s AND s.notification_id <= %(until)s
-                   AND (%(workspace)s::text IS NULL OR split_part(s.originator_id, '/', 1) = %(workspace)s)
+                   AND (%(workspaces)s::text[] IS NULL OR split_part(s.originator_id, '/', 1) = ANY(%(workspaces)s))
                    AND (%(resource)s::text IS NULL OR split_part(s.originator_id, '/', 2) = %(resource)s)
                    AND (%(name)s::text IS NULL OR split_part(s.originator_id, '/', 3) = %(name)s)
                    AND (%(kind)s::text IS NULL OR rtrim(rtrim(s.topic, '0123456789'), '.') = %(kind)s)

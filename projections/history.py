@@ -14,6 +14,7 @@ import msgspec
 
 from domain.kinds import KINDS, kind_of, resource_of, stored_name
 from domain.names import ALL_WORKSPACES, Resource, stream_id
+from domain.sight import Sights
 from domain.stream import Event, Recorded
 from projections.effects import VersionChange, effects_of
 from projections.occurrences import Actor
@@ -71,11 +72,11 @@ class Selection(NamedTuple):
 class History:
     """Questions about what happened, to be answered as `projections.questions` says.
 
-    `auth_context` is whether the one who asks may see who wrote a version.
+    `sights` is what the one who asks sees.
     """
 
-    def __init__(self, *, auth_context: bool) -> None:
-        self._auth_context = auth_context
+    def __init__(self, sights: Sights) -> None:
+        self._sights = sights
 
     def of_name(self, name: Name, span: Span) -> Question[HistoryPage]:
         """What happened to a deployment or config, also to a removed one; a Refusal if nothing ever did."""
@@ -85,19 +86,28 @@ class History:
             raise name.not_found()
         return page
 
-    def of_workspace(self, workspace: str, span: Span, selection: Selection) -> Question[HistoryPage]:
-        """What happened in a workspace, or in all of them if it is `-`."""
+    def of_workspace(
+        self, workspace: str, span: Span, selection: Selection, only: Sequence[str] | None = None
+    ) -> Question[HistoryPage]:
+        """What happened in a workspace or, if it is `-`, in all of them, or in `only` some."""
         if selection.name is not None and workspace != ALL_WORKSPACES:
             resources = tuple(TABLES) if selection.resource is None else (selection.resource,)
             streams = [stream_id(workspace, resource, selection.name) for resource in resources]
             return (yield from self._of_streams(streams, span, selection))
-        which = "events_of_all" if workspace == ALL_WORKSPACES else "events_of_workspace"
-        where = {"workspace": workspace, "low": span.low, "high": span.high}
+        which = "events_of_workspace"
+        if workspace == ALL_WORKSPACES:
+            which = "events_of_all" if only is None else "events_of_workspaces"
+        where = {
+            "workspace": workspace,
+            "workspaces": None if only is None else list(only),
+            "low": span.low,
+            "high": span.high,
+        }
         return (yield from self._page(which, where, span, selection))
 
     def entries(self, events: Sequence[Recorded[Any]]) -> Question[list[HistoryEntry]]:
         """The entries of events, in their order."""
-        effects = yield from effects_of(events, auth_context=self._auth_context)
+        effects = yield from effects_of(events, self._sights)
         return [self._entry(recorded, versions) for recorded, versions in zip(events, effects, strict=True)]
 
     def _of_streams(self, streams: Sequence[str], span: Span, selection: Selection) -> Question[HistoryPage]:
@@ -128,7 +138,7 @@ class History:
             workspace=recorded.workspace,
             resource=resource_of(event),
             name=recorded.name,
-            actor=Actor.of(event.by, auth_context=self._auth_context),
+            actor=Actor.of(event.by, self._sights(recorded.workspace)),
             reason=event.reason,
             versions=versions,
         )

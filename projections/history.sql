@@ -54,6 +54,28 @@ SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_i
  ORDER BY split_part(e.originator_id, '/', 1) {direction}, e.notification_id {direction}
  LIMIT %(limit)s;
 
+-- :events_of_workspaces
+-- Events of some workspaces: of each no more than are asked for, from the index, and the first of all those.
+SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_id
+  FROM unnest(%(workspaces)s::text[]) AS w (workspace)
+ CROSS JOIN LATERAL (
+       SELECT s.*
+         FROM stored_events s
+        WHERE (split_part(s.originator_id, '/', 1), s.notification_id) > (w.workspace, %(low)s)
+          AND (split_part(s.originator_id, '/', 1), s.notification_id) <= (w.workspace, %(high)s)
+          AND (%(resource)s::text IS NULL OR split_part(s.originator_id, '/', 2) = %(resource)s)
+          AND (%(name)s::text IS NULL OR split_part(s.originator_id, '/', 3) = %(name)s)
+          AND (%(kind)s::text IS NULL OR s.topic = %(kind)s)
+          AND (%(actor)s::text IS NULL
+               OR position(convert_to(%(actor)s, 'UTF8') IN s.state) > 0
+                  AND %(actor)s IN (coalesce(convert_from(s.state, 'UTF8')::json -> 'by' ->> 'id', ''),
+                                    convert_from(s.state, 'UTF8')::json -> 'by' ->> 'on_behalf_of'))
+        ORDER BY split_part(s.originator_id, '/', 1) {direction}, s.notification_id {direction}
+        LIMIT %(limit)s
+       ) e
+ ORDER BY e.notification_id {direction}
+ LIMIT %(limit)s;
+
 -- :events_of_all
 -- Events of all workspaces.
 SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_id

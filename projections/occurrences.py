@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from domain.kinds import KINDS, kind_of, stored_name
 from domain.principal import Principal
+from domain.sight import Sight
 from domain.stream import Event, Recorded
 from projections.questions import Ask, Question
 from projections.sql import statements
@@ -25,9 +26,9 @@ class Actor(msgspec.Struct, frozen=True):
     groups: tuple[str, ...] | UnsetType = UNSET
 
     @classmethod
-    def of(cls, principal: Principal, *, auth_context: bool) -> Self:
+    def of(cls, principal: Principal, sight: Sight) -> Self:
         """The principal as it is shown; email and groups only to those who see the `auth_context`."""
-        if not auth_context:
+        if not sight.auth_context:
             return cls(principal.id, principal.on_behalf_of)
         return cls(principal.id, principal.on_behalf_of, principal.email, principal.groups)
 
@@ -42,10 +43,10 @@ class Occurrence(msgspec.Struct, frozen=True):
     reason: str | None
 
     @classmethod
-    def of(cls, recorded: Recorded[Any], *, auth_context: bool) -> Self:
+    def of(cls, recorded: Recorded[Any], sight: Sight) -> Self:
         """The occurrence of an event, as it is shown."""
         event: Event = recorded.event
-        actor = Actor.of(event.by, auth_context=auth_context)
+        actor = Actor.of(event.by, sight)
         return cls(recorded.position, event.at, kind_of(stored_name(event)), actor, event.reason)
 
 

@@ -9,6 +9,7 @@ import msgspec
 from domain import errors
 from domain.errors import Refusal
 from domain.names import Resource
+from domain.sight import Sight
 from projections.deployment_configs import DEPLOYMENT_CONFIGS
 from projections.deployments import DEPLOYMENTS
 from projections.questions import Ask, Question
@@ -58,9 +59,9 @@ class State(NamedTuple):
     created_position: int
     body: str
 
-    def members(self, *, auth_context: bool) -> dict[str, Any]:
-        """The body's members, without the `auth_context` for those who may not see it."""
-        return members_of(self.body, auth_context=auth_context)
+    def members(self, sight: Sight) -> dict[str, Any]:
+        """The body's members, without the `auth_context` for those who may not see it, but with secrets."""
+        return members_of(self.body, sight)
 
 
 def state_of(name: Name, reference: Reference) -> Question[State]:
@@ -79,10 +80,13 @@ def state_of(name: Name, reference: Reference) -> Question[State]:
     return State(*rows[0])
 
 
-def members_of(body: str, *, auth_context: bool) -> dict[str, Any]:
-    """The members of a stored body, without the `auth_context` for those who may not see it."""
+def members_of(body: str, sight: Sight) -> dict[str, Any]:
+    """The members of a stored body, without the `auth_context` for those who may not see it.
+
+    Secrets are still there, to be compared: whoever shows members or their differences leaves them out.
+    """
     members = _decode(body)
-    if not auth_context:
+    if not sight.auth_context:
         members.pop("auth_context", None)
     return members
 

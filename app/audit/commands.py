@@ -22,9 +22,11 @@ from app.audit.options import (
     MomentArgument,
     NothingFound,
     Options,
+    WithSecrets,
     WrongUse,
     note,
     print_all,
+    sight_of,
     told,
 )
 from app.audit.progress import ProgressBar
@@ -101,12 +103,15 @@ def export(
     resume: Annotated[
         bool, Parameter(negative="", help="Go on in the file after its last complete line.")
     ] = False,
+    with_secrets: WithSecrets = False,
     options: DatabaseOptions = NO_DATABASE_OPTIONS,
 ) -> int:
     """Write events as JSON Lines in the order of the log: the same events are the same bytes each time.
 
-    A line is `{"position", "stream", "stream_version", "kind", "at", "event"}`, the event as it is stored. A
-    file that was cut off at any point can be resumed: its last complete line is compared with the log first.
+    A line is `{"position", "stream", "stream_version", "kind", "at", "event"}`, the event as it is stored,
+    but for the values of secrets: only with `--with-secrets` they are in it, and an export is a whole copy.
+    A file that was cut off at any point can be resumed: its last complete line is compared with the log
+    first.
 
     ```
     deployment-ledger audit export > events.jsonl
@@ -116,6 +121,7 @@ def export(
     """
     if resume and output is None:
         raise WrongUse("--resume needs the file: --output FILE --resume")
+    redaction = sight_of(options.resolved(), with_secrets=with_secrets).redaction
     with snapshot(options.resolved()) as connection, ExitStack() as stack:
         last = last_position(connection, EVERYTHING)
         target: BinaryIO = sys.stdout.buffer
@@ -123,14 +129,17 @@ def export(
             target = stack.enter_context(exports.opened(output, resume=resume))
         if output is not None and resume:
             after = max(
-                after, exports.resume(target, output, lambda position: event_at(connection, position))
+                after,
+                exports.resume(target, output, lambda position: event_at(connection, position), redaction),
             )
         bar = stack.enter_context(
             ProgressBar("exporting", min(last, until or last), first=after, streaming=output is None)
         )
         count = 0
         try:
-            for position in exports.write(events(connection, EVERYTHING, after=after, until=until), target):
+            for position in exports.write(
+                events(connection, EVERYTHING, after=after, until=until), target, redaction
+            ):
                 bar.at(position)
                 count += 1
         except KeyboardInterrupt:

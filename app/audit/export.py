@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
 from app.audit.log import Stored
+from domain.redaction import Redaction
 
 _SEARCH_BYTES: Final = 65_536
 
@@ -22,7 +23,7 @@ class ExportRefused(Exception):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line; `event` is the event's JSON exactly as it is stored."""
+    """One line; `event` is the event's JSON exactly as it is stored, unless secrets were left out."""
 
     position: int
     stream: str
@@ -36,19 +37,26 @@ class _Position(msgspec.Struct, frozen=True):
     position: int
 
 
-def line(stored: Stored) -> bytes:
+def line(stored: Stored, redaction: Redaction | None = None) -> bytes:
     """An event as one line, with its end."""
     at = stored.at.astimezone(UTC)
-    fields = Line(
-        stored.position, stored.stream, stored.stream_version, stored.kind, at, msgspec.Raw(stored.state)
-    )
+    event = msgspec.Raw(_shown(stored.state, redaction))
+    fields = Line(stored.position, stored.stream, stored.stream_version, stored.kind, at, event)
     return msgspec.json.encode(fields) + b"\n"
 
 
-def write(events: Iterable[Stored], output: BinaryIO) -> Iterator[int]:
+def _shown(state: bytes, redaction: Redaction | None) -> bytes:
+    if redaction is None:
+        return state
+    members = msgspec.json.decode(state, type=dict[str, Any])
+    redacted = redaction.redacted(members)
+    return state if redacted is members else msgspec.json.encode(redacted)
+
+
+def write(events: Iterable[Stored], output: BinaryIO, redaction: Redaction | None = None) -> Iterator[int]:
     """Write events, giving the position of each that is written."""
     for stored in events:
-        output.write(line(stored))
+        output.write(line(stored, redaction))
         yield stored.position
 
 
@@ -71,10 +79,16 @@ def opened(path: Path, *, resume: bool) -> Iterator[BinaryIO]:
         raise ExportRefused(f"{path}: {error.strerror}") from error
 
 
-def resume(file: BinaryIO, path: Path, stored_at: Callable[[int], Stored | None]) -> int:
+def resume(
+    file: BinaryIO,
+    path: Path,
+    stored_at: Callable[[int], Stored | None],
+    redaction: Redaction | None = None,
+) -> int:
     """The position of the last complete line, 0 if there is none; what follows that line is cut off.
 
-    A line that is not of this log is refused, and the file left as it is.
+    A line that is not of this log, or has its secrets where others have none, is refused, and the file left
+    as it is.
     """
     end = _end_of_last_line(file)
     position = 0
@@ -85,9 +99,10 @@ def resume(file: BinaryIO, path: Path, stored_at: Callable[[int], Stored | None]
         except msgspec.DecodeError as error:
             raise ExportRefused(f"{path} does not end with a line of an export: {error}") from error
         stored = stored_at(position)
-        if stored is None or line(stored) != last:
+        if stored is None or line(stored, redaction) != last:
             raise ExportRefused(
-                f"{path} holds another log: its line of position {position} is not that of this one"
+                f"{path} holds another log, or was written with other rules for secrets: its line of "
+                f"position {position} is not that of this one"
             )
     file.seek(end)
     file.truncate()

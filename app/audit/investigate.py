@@ -16,9 +16,9 @@ from app.audit.options import (
     MomentArgument,
     NamedArgument,
     NothingFound,
-    Options,
     ReferenceArgument,
     ScopeArgument,
+    ShowingOptions,
     print_json,
     told,
 )
@@ -33,7 +33,7 @@ from projections.history import Selection, Span
 from projections.questions import answered
 from projections.references import Name, Reference
 
-NO_OPTIONS: Final = Options()
+NO_OPTIONS: Final = ShowingOptions()
 EVERYTHING: Final = Scope()
 LATEST: Final = VersionAt(None, None)
 
@@ -75,7 +75,7 @@ def history(
     until: Until = None,
     oldest_first: OldestFirst = False,
     limit: Limit = None,
-    options: Options = NO_OPTIONS,
+    options: ShowingOptions = NO_OPTIONS,
 ) -> int:
     """Show what happened, newest first: when, to what, by whom, why, and the fields it changed.
 
@@ -91,7 +91,9 @@ def history(
     selection = Selection(scope.resource or resource, scope.name or name, kind, actor)
     with snapshot(options.resolved()) as connection:
         span = _span(connection, since, until)._replace(newest_first=not oldest_first)
-        count = Search(connection, scope, selection, span, limit=limit).show(as_json=options.json)
+        count = Search(connection, scope, selection, span, options.sight, limit=limit).show(
+            as_json=options.json
+        )
     if not count:
         raise NothingFound(f"no such event of {scope.title}")
     return DONE
@@ -106,7 +108,7 @@ def who(
     until: Until = None,
     oldest_first: OldestFirst = False,
     limit: Limit = None,
-    options: Options = NO_OPTIONS,
+    options: ShowingOptions = NO_OPTIONS,
 ) -> int:
     """Show everything that a principal did, or that was done on behalf of it, newest first.
 
@@ -119,7 +121,7 @@ def who(
     """
     with snapshot(options.resolved()) as connection:
         span = _span(connection, since, until)._replace(newest_first=not oldest_first)
-        search = Search(connection, EVERYTHING, Selection(actor=principal), span, limit=limit)
+        search = Search(connection, EVERYTHING, Selection(actor=principal), span, options.sight, limit=limit)
         count = search.show(as_json=options.json)
     if not count:
         raise NothingFound(f"no event by {principal!r}, or on behalf of it")
@@ -133,7 +135,7 @@ def diff(
     after: ReferenceArgument = LATEST,
     /,
     *,
-    options: Options = NO_OPTIONS,
+    options: ShowingOptions = NO_OPTIONS,
 ) -> int:
     """Show what differs between two states of a deployment or config, and in the configs it refers to.
 
@@ -150,7 +152,7 @@ def diff(
     with snapshot(options.resolved()) as connection:
         as_the_service(connection)
         sides = [_reference(connection, state) for state in (before, after)]
-        found = answered(connection, compare(_name(name), *sides, auth_context=True))
+        found = answered(connection, compare(_name(name), sides[0], sides[1], options.sight))
     if options.json:
         print_json(found)
         return DONE
@@ -166,7 +168,7 @@ def blame(
     version: Annotated[
         int | None, Parameter(validator=AT_LEAST_1, help="A version instead of the latest one.")
     ] = None,
-    options: Options = NO_OPTIONS,
+    options: ShowingOptions = NO_OPTIONS,
 ) -> int:
     """Show for each field of a version the event that gave it its value: by whom, when, and why.
 
@@ -179,7 +181,7 @@ def blame(
     """
     with snapshot(options.resolved()) as connection:
         as_the_service(connection)
-        question = blame_question(_name(name), Reference(version), auth_context=True)
+        question = blame_question(_name(name), Reference(version), options.sight)
         found = answered(connection, question)
     if options.json:
         print_json(found)

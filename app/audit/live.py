@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from app.audit.log import SLICE_ROWS
 from domain.kinds import KINDS, kind_of
+from domain.sight import EVERYTHING_SEEN
 from projections.occurrences import Actor, Occurrence
 from projections.sql import statements
 
@@ -53,7 +54,7 @@ def live(
 
 def _occurrence(position: int, name: str, state: bytes) -> Occurrence:
     event = KINDS.decode(name, state, position)
-    actor = Actor.of(event.by, auth_context=True)
+    actor = Actor.of(event.by, EVERYTHING_SEEN)
     return Occurrence(position, event.at, kind_of(name), actor, event.reason)
 
 

@@ -24,9 +24,12 @@ from app.audit.scope import (
     reference_argument,
     scope_argument,
 )
-from app.settings import DEFAULTS, Resolved, describe, resolve
+from app.policy import BadPolicy, load_policy
+from app.settings import DEFAULTS, BadSetting, Resolved, describe, resolve
 from domain.errors import Refusal
 from domain.kinds import UnreadableEventError
+from domain.redaction import Redaction
+from domain.sight import EVERYTHING_SEEN, Sight
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -111,6 +114,36 @@ class OwnerOptions(Options):
         """All settings, of which those of the database are needed."""
         given = {name: getattr(self, name) for name in ("database_url", "owner_url", "data_dir")}
         return resolve(given, os.environ, self.settings)
+
+
+WithSecrets = Annotated[
+    bool,
+    Parameter(negative="", help="Show the values of secrets, too, which are otherwise `[redacted]`."),
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ShowingOptions(Options):
+    """Where the database is, for whom the output is, and whether secrets are in it."""
+
+    with_secrets: WithSecrets = False
+
+    @property
+    def sight(self) -> Sight:
+        """What is shown of objects."""
+        return sight_of(self.resolved(), with_secrets=self.with_secrets)
+
+
+def sight_of(resolved: Resolved, *, with_secrets: bool) -> Sight:
+    """What is shown of objects: all but secrets, which are what they are for the service."""
+    if with_secrets:
+        return EVERYTHING_SEEN
+    file = resolved.settings.policy_file
+    try:
+        return Sight(True, Redaction() if file is None else load_policy(Path(file)).redaction)
+    except BadPolicy as bad:
+        raise BadSetting("policy_file", str(bad), resolved.origins["policy_file"]) from bad
 
 
 class NothingFound(Exception):

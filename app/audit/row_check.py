@@ -13,6 +13,7 @@ from app.audit.folded import Ends, Folded
 from app.audit.stored_rows import SHAPES, Found, StoredRows
 from domain.changes import changed_fields
 from domain.names import Resource, stream_id
+from domain.redaction import Redaction
 from projections.timeline import OPEN, Row
 
 _MATCHED: Final = "matched"
@@ -33,7 +34,9 @@ class BodyDiffers(Deviation):
         """The same, with the first field of the stored body that differs."""
         made = msgspec.json.decode(self.body)
         try:
-            differences = changed_fields(made, msgspec.json.decode(stored, type=dict[str, Any]), ignored=())
+            differences = changed_fields(
+                made, msgspec.json.decode(stored, type=dict[str, Any]), (), Redaction()
+            )
         except msgspec.DecodeError:
             differences = []
         of = f"version {self.row.version} with "

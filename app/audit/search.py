@@ -15,6 +15,7 @@ from app.audit.options import Interrupted, print_all
 from app.audit.progress import ProgressBar
 from app.audit.scope import Scope
 from domain.names import ALL_WORKSPACES
+from domain.sight import Sight
 from projections.history import History, HistoryEntry, Selection, Span
 from projections.questions import answered
 
@@ -34,6 +35,7 @@ class Search:
         scope: Scope,
         selection: Selection,
         span: Span,
+        sight: Sight,
         *,
         limit: int | None,
     ) -> None:
@@ -42,7 +44,7 @@ class Search:
         self._selection = selection
         self._span = span
         self._limit = limit
-        self._history = History(auth_context=True)
+        self._history = History(lambda _: sight)
 
     def show(self, *, as_json: bool) -> int:
         """Print what is found, and give the number of events."""

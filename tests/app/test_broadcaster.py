@@ -12,6 +12,7 @@ from app.broadcaster import Broadcaster
 from app.doorbell import Doorbell
 from app.event_log import EventLog
 from app.reader import Reader, Unreadable
+from domain.sight import EVERYTHING_SEEN
 from projections.deployment_configs import DEPLOYMENT_CONFIGS
 from projections.deployments import DEPLOYMENTS
 from projections.following import EVERYTHING
@@ -24,6 +25,10 @@ def log(database_url):
     append(log, create_config(), create())
     yield log
     log.datastore.close()
+
+
+def all_seen(_):
+    return EVERYTHING_SEEN
 
 
 def append(log, *commands):
@@ -73,8 +78,8 @@ def test_who_falls_behind_the_window_misses_nothing(database_url, log, monkeypat
     async def run():
         async with watched(database_url) as broadcaster:
             with (
-                broadcaster.watcher(2, EVERYTHING, auth_context=True) as quick,
-                broadcaster.watcher(0, EVERYTHING, auth_context=True) as slow,
+                broadcaster.watcher(2, EVERYTHING, all_seen) as quick,
+                broadcaster.watcher(0, EVERYTHING, all_seen) as slow,
             ):
                 assert [1] == (await positions(slow, 1))[:1]
                 for n in range(10):
@@ -96,7 +101,7 @@ def test_window_is_bounded_by_size(database_url, log, monkeypatch):
 
     async def run():
         async with watched(database_url) as broadcaster:
-            with broadcaster.watcher(2, EVERYTHING, auth_context=True) as watcher:
+            with broadcaster.watcher(2, EVERYTHING, all_seen) as watcher:
                 assert await watcher.next(0.2) == b""
                 await asyncio.to_thread(append, log, update(), update())
                 assert [3, 4] == await positions(watcher, 2)
@@ -113,7 +118,7 @@ def test_nobody_follows_for_nobody(database_url, log, monkeypatch):
     async def run():
         async with watched(database_url) as broadcaster:
             for _ in range(3):
-                with broadcaster.watcher(0, EVERYTHING, auth_context=True) as watcher:
+                with broadcaster.watcher(0, EVERYTHING, all_seen) as watcher:
                     assert [1, 2] == await positions(watcher, 2)
                 await eventually(lambda: broadcaster.window.position is None)
                 assert [] == [t for t in asyncio.all_tasks() if "Broadcaster" in t.get_coro().__qualname__]
@@ -127,7 +132,7 @@ def test_a_fault_sends_watchers_away(database_url, log, monkeypatch):
 
     async def run():
         async with watched(database_url) as broadcaster:
-            with broadcaster.watcher(2, EVERYTHING, auth_context=True) as watcher:
+            with broadcaster.watcher(2, EVERYTHING, all_seen) as watcher:
                 assert await watcher.next(0.2) == b""
                 await asyncio.to_thread(append, log, update(), update())
                 with psycopg.connect(database_url) as connection:
@@ -138,7 +143,7 @@ def test_a_fault_sends_watchers_away(database_url, log, monkeypatch):
                 await watcher.next(20)
                 assert await watcher.next(20) == b""
                 assert watcher.ended
-            with broadcaster.watcher(9, EVERYTHING, auth_context=True) as watcher:
+            with broadcaster.watcher(9, EVERYTHING, all_seen) as watcher:
                 await asyncio.to_thread(append, log, update())
                 assert [10] == await positions(watcher, 1)
 
@@ -151,7 +156,7 @@ def test_room_and_end(database_url, log):
     async def run():
         async with watched(database_url, watchers_max=1) as broadcaster:
             broadcaster.require_room()
-            with broadcaster.watcher(2, EVERYTHING, auth_context=True) as watcher:
+            with broadcaster.watcher(2, EVERYTHING, all_seen) as watcher:
                 with pytest.raises(Unreadable, match="1 watch already"):
                     broadcaster.require_room()
                 waiting = asyncio.create_task(watcher.next(60))

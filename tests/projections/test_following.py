@@ -84,8 +84,9 @@ def test_pages_are_small_and_complete(log, connection, monkeypatch, size):
     "wanted",
     [
         EVERYTHING,
-        Wanted(workspace="default"),
-        Wanted(workspace="elsewhere"),
+        Wanted(workspaces=("default",)),
+        Wanted(workspaces=("elsewhere", "nowhere")),
+        Wanted(workspaces=()),
         Wanted(resource="deployments", name="third"),
         Wanted(resource="deployment-configs"),
         Wanted(kind="deployment.purged"),

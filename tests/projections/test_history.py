@@ -15,6 +15,7 @@ from app.event_log import EventLog
 from domain.deployment_config import DeleteDeploymentConfig, ExecutorConfig, RollBackDeploymentConfig
 from domain.errors import Refusal
 from domain.principal import ANONYMOUS, Principal
+from domain.sight import EVERYTHING_SEEN, Sight
 from projections.blame import blame, leaves
 from projections.comparison import compare
 from projections.history import History, Selection, Span
@@ -118,8 +119,8 @@ class Past:
     def ask(self, question):
         return answered(self.connection, question)
 
-    def history(self, **options):
-        return History(**{"auth_context": True} | options)
+    def history(self, sight=EVERYTHING_SEEN):
+        return History(lambda _: sight)
 
     def entries(self, name):
         """All that happened, oldest first, as JSON."""
@@ -272,7 +273,7 @@ def test_blame_is_the_last_entry_that_lists_the_field(log, connection, sequence,
         version = data.draw(st.integers(1, past.versions(name)))
         position = data.draw(st.sampled_from([None, *[entry["position"] for entry in entries]]))
         try:
-            told = past.ask(blame(name, Reference(version, position), auth_context=auth_context))
+            told = past.ask(blame(name, Reference(version, position), Sight(auth_context)))
         except Refusal:
             assert not alive(entries, version, position)
             continue
@@ -352,7 +353,7 @@ def test_the_diff_of_two_states_makes_the_one_into_the_other(log, connection, se
         positions = st.sampled_from(past.events).map(lambda recorded: Reference(None, recorded.position))
         sides = data.draw(st.tuples(*[versions | positions] * 2))
         before, after = (past.body(name, side.version, side.position) for side in sides)
-        question = compare(name, *sides, auth_context=auth_context)
+        question = compare(name, *sides, Sight(auth_context))
         if before is None or after is None:
             with pytest.raises(Refusal):
                 past.ask(question)

@@ -8,6 +8,7 @@ import pytest
 from app.batch import Batch, Write
 from app.event_log import EventLog
 from app.reader import READER_SESSION
+from domain.sight import EVERYTHING_SEEN
 from projections.blame import blame
 from projections.comparison import compare
 from projections.history import History, Selection, Span
@@ -87,7 +88,7 @@ def test_a_page_of_a_long_stream_is_found_without_scanning_it(connection, newest
     if after is not None:
         span = span.after(after)
 
-    page, rows = measured(connection, History(auth_context=True).of_name(NAME, span))
+    page, rows = measured(connection, History(lambda _: EVERYTHING_SEEN).of_name(NAME, span))
 
     direction = -1 if newest_first else 1
     stream = [2, *range(4, EVENTS + 3)]
@@ -106,7 +107,20 @@ def test_a_page_of_a_workspace_is_read_from_its_index(connection, newest_first, 
     span = Span(newest_first=newest_first, limit=3)
     if after is not None:
         span = span.after(after)
-    question = History(auth_context=True).of_workspace(workspace, span, Selection())
+    question = History(lambda _: EVERYTHING_SEEN).of_workspace(workspace, span, Selection())
+
+    page, rows = measured(connection, question)
+
+    assert 3 == len(page.data)
+    assert rows < ROWS_MAX
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_page_of_some_workspaces_is_read_from_the_index(connection, newest_first):
+    """Also if nearly all of the log is another one's: as much of each as the page could take."""
+    span = Span(newest_first=newest_first, limit=3)
+    only = ["busy", "default", "nothing"]
+    question = History(lambda _: EVERYTHING_SEEN).of_workspace("-", span, Selection(), only)
 
     page, rows = measured(connection, question)
 
@@ -116,7 +130,7 @@ def test_a_page_of_a_workspace_is_read_from_its_index(connection, newest_first, 
 
 def test_a_workspace_that_has_nothing_is_not_searched_for(connection):
     """An empty page costs nothing."""
-    question = History(auth_context=True).of_workspace("nothing", Span(), Selection())
+    question = History(lambda _: EVERYTHING_SEEN).of_workspace("nothing", Span(), Selection())
 
     page, rows = measured(connection, question)
 
@@ -125,7 +139,7 @@ def test_a_workspace_that_has_nothing_is_not_searched_for(connection):
 
 def test_states_are_compared_without_scanning_the_stream(connection):
     """Of versions, of positions, and of the configs they refer to."""
-    question = compare(NAME, Reference(version=1), Reference(position=EVENTS // 2), auth_context=True)
+    question = compare(NAME, Reference(version=1), Reference(position=EVENTS // 2), EVERYTHING_SEEN)
 
     told, rows = measured(connection, question)
 
@@ -135,7 +149,7 @@ def test_states_are_compared_without_scanning_the_stream(connection):
 
 def test_blame_reads_each_ancestor_once(connection):
     """Fields that never changed lead to the first version; of a line of 8,000 no row is read over and over."""
-    told, rows = measured(connection, blame(NAME, Reference(), auth_context=True))
+    told, rows = measured(connection, blame(NAME, Reference(), EVERYTHING_SEEN))
 
     setters = {field.field: field.position for field in told.fields}
     assert (2, EVENTS + 2) == (setters["/name"], setters["/updated_at"])

@@ -16,7 +16,10 @@ FORMATS = FormatChecker(["date-time"])
 
 def application(*more):
     """The service's routes, and more, without what they work with."""
-    needs = {name: Provide(lambda: None, sync_to_thread=False) for name in ("ledger", "health", "watching")}
+    needs = {
+        name: Provide(lambda: None, sync_to_thread=False)
+        for name in ("ledger", "health", "identity", "watching")
+    }
     routes = [
         deployments.ROUTES,
         deployment_configs.ROUTES,

@@ -32,6 +32,7 @@ class Watching:
     def __init__(self, url, workspace="-", headers=None, **query):
         self.events = []
         self.heartbeats = 0
+        self.farewell = None
         self.ended = threading.Event()
         self._connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
         self._connection.request("GET", path(workspace, query), headers=headers or {})
@@ -77,7 +78,9 @@ class Watching:
         with suppress(OSError, HTTPException, ValueError):
             while line := self.response.readline():
                 name, _, value = line.decode().rstrip("\n").partition(": ")
-                if line == b"\n":
+                if line == b"\n" and "id" not in fields:
+                    self.farewell = fields["event"], json.loads(fields["data"])["detail"]
+                elif line == b"\n":
                     position = int(fields["id"])
                     self.events.append(
                         Event(position, fields["event"], json.loads(fields["data"]), time.time())

@@ -1,0 +1,151 @@
+"""Who is calling: from headers that are believed, from a token that is checked, or nobody.
+
+What callers say of themselves is believed of those on this machine (`none`), or of proxies that are listed
+(`trusted-proxy`); whoever else says something is anonymous. With `jwt` nothing but a valid token counts, and
+what that says of the principal.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from app.answers import Answer, problem
+from app.headers import read_on_behalf_of, read_principal
+from app.identity_settings import Network, is_in
+from app.key_set import KeySet
+from app.tokens import BadToken, Tokens, UnknownKey, Verified
+from domain.authorisation import UNKNOWN, Caller
+
+OPEN_PATHS: Final = ("/health/", "/metrics", "/schema")
+"""What everybody may see: how the service does, and how it is used."""
+
+RETRY_AFTER_SECONDS: Final = 5
+_BEARER: Final = b"bearer "
+_NOT_QUOTABLE: Final = re.compile(r"[^ !#-\[\]-~]")
+_ANONYMOUS: Final = Verified(UNKNOWN, math.inf)
+
+
+class Rejection(Exception):
+    """A request is turned away before any route sees it."""
+
+    def __init__(
+        self, answer: Answer, kind: str, reason: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        super().__init__(reason)
+        self.answer = answer
+        self.kind = kind
+        self.reason = reason
+        self.headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+class Source(Protocol):
+    """A way to find out who calls.
+
+    `vouches` is whether the one who says who calls is believed, too, on whose behalf that is; `challenge` is
+    what a caller without identity is told to send.
+    """
+
+    vouches: bool
+    challenge: Mapping[str, str]
+
+    async def of(self, scope: Any) -> Verified:
+        """Who sends a request; `MalformedHeader`, or a `Rejection` of one that says something wrong."""
+        ...
+
+    def still_holds(self, verified: Verified) -> bool:
+        """Whether what was found out then would be found out now."""
+        ...
+
+
+class Believed:
+    """Callers are who their headers say: if they are on one of these networks, None being every one."""
+
+    vouches = True
+    challenge: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, networks: Sequence[Network] | None) -> None:
+        # The same few peers send everything.
+        self._is_trusted = lru_cache(maxsize=1024)(lambda peer: is_in(peer, networks or ()))
+        self._everybody = networks is None
+
+    async def of(self, scope: Any) -> Verified:
+        """By the headers; of an untrusted peer they are not even looked at."""
+        peer = scope.get("client")
+        if self._everybody or (peer and self._is_trusted(peer[0])):
+            return Verified(Caller(read_principal(scope["headers"])), math.inf)
+        return _ANONYMOUS
+
+    def still_holds(self, _: Verified) -> bool:
+        """As long as the connection lasts."""
+        return True
+
+
+class Bearing:
+    """Callers are who their tokens say."""
+
+    vouches = False
+    challenge: Mapping[str, str] = MappingProxyType({"www-authenticate": "Bearer"})
+
+    def __init__(self, key_set: KeySet, tokens: Tokens) -> None:
+        self._key_set = key_set
+        self._tokens = tokens
+
+    async def of(self, scope: Any) -> Verified:
+        """By the token; services say in headers on whose behalf they act."""
+        if scope["path"].startswith(OPEN_PATHS):
+            return _ANONYMOUS
+        given = [value for name, value in scope["headers"] if name == b"authorization"]
+        if not given or not given[0].lower().startswith(_BEARER):
+            return _ANONYMOUS
+        if len(given) > 1:
+            raise _invalid("more than one Authorization header was sent")
+        verified = await self._verified(given[0][len(_BEARER) :].strip())
+        caller = verified.caller
+        principal = read_on_behalf_of(caller.principal, scope["headers"])
+        if principal is caller.principal:
+            return verified
+        return verified._replace(caller=caller._replace(principal=principal))
+
+    def still_holds(self, verified: Verified) -> bool:
+        """Until it expires, or its key is none any more."""
+        if verified.token is None:
+            return True
+        try:
+            self._tokens.verified(verified.token)
+        except BadToken:
+            return False
+        return True
+
+    async def _verified(self, token: bytes) -> Verified:
+        if not self._key_set.keys:
+            await self._key_set.seek()
+        if not self._key_set.keys:
+            detail = (
+                "Service temporarily unavailable: the keys to check tokens with cannot be read. Try again."
+            )
+            reason = self._key_set.problem or "no keys"
+            raise Rejection(
+                problem(503, detail), "no_keys", reason, {"retry-after": str(RETRY_AFTER_SECONDS)}
+            )
+        try:
+            return self._tokens.verified(token)
+        except UnknownKey:
+            await self._key_set.seek()
+        except BadToken as bad:
+            raise _invalid(str(bad)) from bad
+        try:
+            return self._tokens.verified(token)
+        except BadToken as bad:
+            raise _invalid(str(bad)) from bad
+
+
+def _invalid(reason: str) -> Rejection:
+    """What a token that proves nothing is answered with."""
+    told = f'Bearer error="invalid_token", error_description="{_NOT_QUOTABLE.sub("?", reason)}"'
+    answer = problem(401, "Invalid or expired token")
+    return Rejection(answer, "invalid_token", reason, {"www-authenticate": told})
