@@ -232,7 +232,7 @@ class Reader:
     async def connection(
         self, seconds: float | None = None
     ) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
-        """A connection, for so long at most; `Unreadable` if the database is away or its tables are others."""
+        """A connection, for so long at most; `Unreadable` if the database is away or has other tables."""
         try:
             async with self._readable(seconds) as connection:
                 yield connection
