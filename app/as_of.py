@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
 
 from app.reader import Reader
 from app.reading import InvalidRequest
+
+POINT_FORMS: Final[tuple[dict[str, Any], ...]] = (
+    {"type": "string", "pattern": "^[0-9]{1,19}$"},
+    {"type": "string", "format": "date-time"},
+)
+"""What a point in the log looks like, as JSON Schemas."""
+
+Point = Annotated[str, Meta(extra_json_schema={"anyOf": list(POINT_FORMS)})]
+"""A position of the log or a time, as a query has it; `position_of` reads it."""
 
 _POSITION: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 _TIME: Final = re.compile(

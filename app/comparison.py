@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Router, get
@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from app.as_of import position_of
+from app.as_of import POINT_FORMS, position_of
 from app.documented import documented
 from app.history import told
 from app.ledger import AnyRequest, Ledger, query_of, sight_of
@@ -34,6 +34,17 @@ _MALFORMED: Final = (
 )
 
 
+State = Annotated[
+    str,
+    msgspec.Meta(
+        extra_json_schema={
+            "anyOf": [{"type": "string", "pattern": "^([-+]?[0-9]+|@[0-9]{1,19})$"}, POINT_FORMS[1]]
+        }
+    ),
+]
+"""A state to compare, as a query names it."""
+
+
 class DiffQuery(msgspec.Struct, frozen=True):
     """The query of a comparison: two states, the second one what is the latest version now if left out.
 
@@ -41,8 +52,8 @@ class DiffQuery(msgspec.Struct, frozen=True):
     a time.
     """
 
-    origin: str = msgspec.field(name="from")
-    to: str | None = None
+    origin: State = msgspec.field(name="from")
+    to: State | None = None
 
 
 @get(

@@ -44,7 +44,7 @@ from domain.errors import (
     ReferencedConfigNotFound,
     WorkspaceNotFound,
 )
-from domain.texts import GivenName, ProjectName, Text255, Text1000
+from domain.texts import GivenName, ProjectName, Text255, Text1000, VersionText
 from projections.criteria import DEPLOYMENT_FIELDS
 from projections.deployments import DEPLOYMENTS
 from projections.sorting import DEPLOYMENT_SORTABLE
@@ -77,7 +77,7 @@ class StatusReport(msgspec.Struct, frozen=True):
 class StatusQuery(msgspec.Struct, frozen=True):
     """The query of a status report: the version meant, the latest if it is left out or empty."""
 
-    version: str = ""
+    version: VersionText = ""
 
 
 class DeploymentModels(msgspec.Struct, frozen=True):

@@ -75,8 +75,7 @@ class Edge:
         whole = await read_ahead(receive, bytes_max=self._body_bytes_max, seconds=seconds)
         if whole is None:
             reason = f"The request body did not arrive within {seconds:g} seconds"
-            # What is left of it would be taken for the next request.
-            late = Rejection(problem(408, reason), "late", reason, {"connection": "close"})
+            late = Rejection(problem(408, reason), "late", reason)
             await self._serve(scope, receive, send, began, late)
             return
         if not await self._writes.room():

@@ -117,6 +117,8 @@ FIELDS: Final[dict[str, str]] = {
     "patch": "A JSON Patch (RFC 6902) that makes the other state of the one, in all their members.",
     "op": "What the operation of the patch does.",
     "path": "What it does it to, as a JSON Pointer.",
+    "event": "Kind of event, such as `deployment.updated`.",
+    "retry": "Milliseconds after which to connect again.",
     "effective": "How what the two states refer to differs. Null if they refer to the same.",
     "text": "The differences for people, without what differs between any two versions.",
     # Writes
@@ -161,7 +163,7 @@ STATUSES: Final[dict[int, str]] = {
     202: "Marked for deletion. Something else takes the model down and reports `DELETED`.",
     204: "Removed.",
     304: "The reader has this already: `If-None-Match` names its `ETag`.",
-    400: "A header is malformed.",
+    400: "The request is malformed: its headers, or how it says where its body ends.",
     401: "Nobody knows who is calling: there is no identity, or a token that is not valid.",
     403: "The caller may not do this.",
     404: "The path leads nowhere: a segment is empty or holds an encoded slash or NUL.",

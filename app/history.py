@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from app.admission import admitted_of
-from app.as_of import position_of
+from app.as_of import Point, position_of
 from app.documented import documented
 from app.ledger import VARY, AnyRequest, Ledger, query_of, sight_of
 from domain.errors import (
@@ -24,6 +24,7 @@ from domain.errors import (
 )
 from domain.names import ALL_WORKSPACES, Resource, is_workspace
 from domain.stream import version_asked
+from domain.texts import VersionText
 from projections.blame import Blame, blame
 from projections.history import History, HistoryPage, Selection, Span
 from projections.questions import Question, asked
@@ -49,8 +50,8 @@ class HistoryQuery(msgspec.Struct, frozen=True):
 class WorkspaceHistoryQuery(HistoryQuery, frozen=True):
     """The query of a workspace's history, which may also select events."""
 
-    since: str | None = None
-    until: str | None = None
+    since: Point | None = None
+    until: Point | None = None
     resource: Resource | None = None
     name: str | None = None
     kind: str | None = None
@@ -60,8 +61,8 @@ class WorkspaceHistoryQuery(HistoryQuery, frozen=True):
 class BlameQuery(msgspec.Struct, frozen=True):
     """The query of a blame: a version, the latest if it is left out or empty, now or as it was earlier."""
 
-    version: str = ""
-    as_of: str | None = None
+    version: VersionText = ""
+    as_of: Point | None = None
 
 
 @get("/history", **documented({200: HistoryPage}, query=WorkspaceHistoryQuery, refuses=(WorkspaceNotFound,)))
@@ -132,7 +133,7 @@ async def get_deployment_config_blame(
 
 async def told(ledger: Ledger, question: Question[Any]) -> ASGIResponse:
     """The answer to a question, as JSON."""
-    async with ledger.reader.connection() as connection:
+    async with ledger.reader.snapshot() as connection:
         answer = await asked(connection, question)
     body = msgspec.json.encode(answer)
     return ASGIResponse(body=body, headers={"vary": VARY}, media_type="application/json")

@@ -12,12 +12,13 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.response.base import ASGIResponse
 
 from app import answers, headers
 from app.admission import admitted_of, require
 from app.answers import Answer
-from app.as_of import position_of
+from app.as_of import Point, position_of
 from app.batch import Write
 from app.dry_run import DryRunQuery, told
 from app.filters import parse_filter
@@ -68,7 +69,7 @@ class PageQuery(msgspec.Struct, frozen=True):
     page: FromOne = 1
     page_size: FromOne = 100
     sort: str = "created_at"
-    as_of: str | None = None
+    as_of: Point | None = None
 
 
 class DeploymentPageQuery(PageQuery, frozen=True):
@@ -80,7 +81,7 @@ class DeploymentPageQuery(PageQuery, frozen=True):
 class PointQuery(msgspec.Struct, frozen=True):
     """The query of a read: the point in the log whose state is asked for, now if it is left out."""
 
-    as_of: str | None = None
+    as_of: Point | None = None
 
 
 class Rollback(msgspec.Struct, frozen=True):
@@ -98,7 +99,7 @@ class Ledger:
 
     async def body(self, request: AnyRequest, kind: type[T]) -> T:
         """The request's body as declared."""
-        raw = await request.body()
+        raw = await _raw_body(request)
         if "executor_config" in kind.__struct_fields__ and _MARK in raw and sight_of(request).redaction:
             # Read, changed and written back by someone who does not see the secrets: they would be lost.
             raise InvalidRequest([finding("redacted_value", ("body",), MARK)])
@@ -112,7 +113,7 @@ class Ledger:
         if key is not None and not dry_run:
             principal = caller(request)
             identity = f"{principal.id} {principal.on_behalf_of or ''}"
-            idempotency = Idempotency(identity, key, _fingerprint(request, await request.body()))
+            idempotency = Idempotency(identity, key, _fingerprint(request, await _raw_body(request)))
         answer = await self.writer.submit(Write(command, idempotency, dry_run))
         if answer.effects is None:
             return response(request, answer)
@@ -268,6 +269,15 @@ def response(request: AnyRequest, answer: Answer) -> ASGIResponse:
 def retry_advice(status: int) -> dict[str, str]:
     """Clients repeat a 409 unless they are told that it is final."""
     return {"x-should-retry": "false"} if status in _NOT_TO_BE_RETRIED else {}
+
+
+async def _raw_body(request: AnyRequest) -> bytes:
+    try:
+        return await request.body()
+    except InternalServerException as broken:
+        # The framework's word for a body that ended early: its chunks are malformed, or the client left.
+        detail = "The request body ended before it was complete, or its chunks are malformed"
+        raise HTTPException(detail, status_code=400) from broken
 
 
 def _query_pairs(request: AnyRequest) -> list[tuple[str, str]]:

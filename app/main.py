@@ -27,6 +27,7 @@ from app.broadcaster import END_STREAMS, Broadcaster
 from app.doorbell import Doorbell
 from app.edge import Application, Edge
 from app.event_log import EventLog
+from app.framing import Framing
 from app.health import Health
 from app.identity import identity_of
 from app.ledger import Ledger
@@ -119,10 +120,11 @@ def create_app(settings: Settings) -> Application:
     )
     authorisation.require_listed(routes.routes)
     routes.state.openapi = docs.serialized(routes.routes)
-    return Edge(
+    edge = Edge(
         cast("Application", routes),
         identity,
         writes_max=settings.write_queue_max,
         body_bytes_max=settings.body_bytes_max,
         body_read_seconds=settings.body_read_seconds,
     )
+    return Framing(edge)

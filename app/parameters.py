@@ -106,7 +106,10 @@ SECURITY_SCHEMES: Final[dict[str, Schema]] = {
 }
 
 RESPONSE_HEADERS: Final[dict[str, Schema]] = {
-    "X-Request-Id": {"description": "Id of this request in the logs.", "schema": _text("^[0-9A-Za-z]+$")},
+    "X-Request-Id": {
+        "description": "Id of this request in the logs.",
+        "schema": _text(f"^[A-Za-z0-9_-]{{1,{REQUEST_ID_CHARACTERS_MAX}}}$"),
+    },
     "Vary": {"description": "Request headers that the answer depends on.", "schema": _text()},
     "ETag": {
         "description": "State of the object, for `If-Match` and `If-None-Match`.",
@@ -166,10 +169,12 @@ def of_query(documented: Documented, schemas: Schemas) -> list[Schema]:
 
 def _declared(query: type[msgspec.Struct]) -> list[Schema]:
     # Collected apart: a query is no component.
-    described = Schemas().described(query, "request")["properties"]
+    described = Schemas().described(query, "query")
+    required = described.get("required", ())
     return [
         _of_query(name, schema.pop("description"), _without_null(schema))
-        for name, schema in described.items()
+        | ({"required": True} if name in required else {})
+        for name, schema in described["properties"].items()
     ]
 
 

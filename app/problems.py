@@ -70,10 +70,7 @@ def unreadable_event(_: AnyRequest, unreadable: UnreadableEventError) -> Respons
 def http_exception(_: AnyRequest, raised: HTTPException) -> Response[bytes]:
     """The framework has no route, no such method, or will not read the body."""
     detail = _PHRASES.get(raised.status_code, raised.detail)
-    sent = dict(raised.headers or {})
-    if raised.status_code in _BODY_NOT_READ:
-        sent["connection"] = "close"  # what is left of the body would be taken for the next request
-    return respond(problem(raised.status_code, detail), sent)
+    return respond(problem(raised.status_code, detail), raised.headers)
 
 
 def fault(request: AnyRequest, raised: Exception) -> Response[bytes]:
@@ -100,7 +97,6 @@ def respond(answer: Answer, headers: Mapping[str, str] | None = None) -> Respons
     )
 
 
-_BODY_NOT_READ: Final = (408, 413)
 _PHRASES: Final = {404: "Not Found", 405: "Method Not Allowed", 413: "Request body is too large"}
 
 HANDLERS: Final[dict[int | type[Exception], Any]] = {

@@ -15,7 +15,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 import msgspec
 import structlog
-from psycopg import AsyncConnection, errors
+from psycopg import AsyncConnection, IsolationLevel, errors
 
 from app import metrics
 from app.connections import CONNECT_SECONDS_MAX, LOST, Connections, LimitedAsyncConnection, address
@@ -240,6 +240,15 @@ class Reader:
             if found := await self.stale():
                 raise Unreadable("; ".join(map(str, found))) from unknown
             raise
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+        """Like `connection`, and all its statements see one state, whatever is committed meanwhile."""
+        async with self.connection() as connection:
+            # Sent with the transaction's begin; statements outside of one do not know it.
+            await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+            async with connection.transaction():
+                yield connection
 
     async def stale(self, seconds: float | None = None) -> list[Stale]:
         """The projections whose live tables are not of this program's versions."""

@@ -16,8 +16,8 @@ from app.scalars import INTEGER_MAX, INTEGER_MIN
 from domain.names import NAME_LENGTH_MAX
 
 Schema: TypeAlias = dict[str, Any]
-Form: TypeAlias = Literal["request", "answer", "listed"]
-"""Requests may leave out what has a default, answers have every key, items of lists leave out nulls."""
+Form: TypeAlias = Literal["request", "query", "answer", "listed"]
+"""Requests and queries may leave out what has a default, answers have every key, items of lists no nulls."""
 
 WITHOUT_NUL: Final = r"^[^\u0000]*$"
 RULES: Final[dict[str, Schema]] = {
@@ -25,13 +25,11 @@ RULES: Final[dict[str, Schema]] = {
     "model_entity_id": {
         "pattern": r"^([^/\u0000]*[^/\s\u0000][^/\u0000]*(/[^/\u0000]*[^/\s\u0000][^/\u0000]*)?)?$"
     },
-    "as_of": {
-        "anyOf": [{"type": "string", "pattern": "^[0-9]{1,19}$"}, {"type": "string", "format": "date-time"}],
-    },
 }
-"""What is demanded of a field of a request beyond its declared type."""
+"""What is demanded of a field of a body beyond its declared type; queries may ask for any text."""
 
-_SUFFIX: Final[dict[Form, str]] = {"request": "Input", "answer": "", "listed": "Listed"}
+_ASKED: Final = ("request", "query")
+_SUFFIX: Final[dict[Form, str]] = {"request": "Input", "query": "Query", "answer": "", "listed": "Listed"}
 _SCALARS: Final[dict[Any, Schema]] = {
     str: {"type": "string"},
     int: {"type": "integer", "format": "int64"},
@@ -100,7 +98,7 @@ class Schemas:
         for field in msgspec.structs.fields(declared):
             kinds = get_args(field.type)
             nullable = NoneType in kinds
-            may_lack = not field.required if form == "request" else form == "listed" and nullable
+            may_lack = not field.required if form in _ASKED else form == "listed" and nullable
             # Only where all nulls are left out, null is no value.
             declared_type = _without(NoneType, field.type) if form == "listed" and nullable else field.type
             if UnsetType in kinds:
@@ -114,12 +112,12 @@ class Schemas:
         return described_object | ({"required": required} if required else {})
 
     def _map(self, values: Any, form: Form) -> Schema:
-        names = {"propertyNames": {"pattern": WITHOUT_NUL}} if form == "request" else {}
+        names = {"propertyNames": {"pattern": WITHOUT_NUL}} if form in _ASKED else {}
         items = self.of(values, form)
         return {"type": "object", **names, "additionalProperties": items or True}
 
     def _free(self, form: Form) -> Schema:
-        if form != "request":
+        if form not in _ASKED:
             return {}
         if _FREE_VALUE not in self.components:
             self.components[_FREE_VALUE] = {
@@ -159,7 +157,7 @@ def _limited(schema: Schema, annotations: tuple[Any, ...]) -> Schema:
 
 
 def _bounds(declared: Any, form: Form) -> Schema:
-    if form != "request":
+    if form not in _ASKED:
         return {}
     if declared is int:
         return {"minimum": INTEGER_MIN, "maximum": INTEGER_MAX}
@@ -190,9 +188,9 @@ def _has_nullable(declared: Any) -> bool:
 
 def _of_requests(field: Any, form: Form) -> Schema:
     """What only requests need to know of a field: rules beyond its type, its default, an example."""
-    if form != "request":
+    if form not in _ASKED:
         return {}
-    schema = dict(RULES.get(field.name, {}))
+    schema = dict(RULES.get(field.name, {}) if form == "request" else {})
     if field.default is not NODEFAULT:
         schema["default"] = field.default
     elif field.default_factory is not NODEFAULT:
@@ -203,7 +201,7 @@ def _of_requests(field: Any, form: Form) -> Schema:
 
 
 def _omitted_by_default(kind: type[Struct], field: Any, form: Form) -> bool:
-    return form != "request" and kind.__struct_config__.omit_defaults and not field.required
+    return form not in _ASKED and kind.__struct_config__.omit_defaults and not field.required
 
 
 def _sentence(kind: type) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import structlog
@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 from typing_extensions import override
 
 from app.admission import Admitted, admitted_of
-from app.as_of import position_of
+from app.as_of import Point, position_of
 from app.broadcaster import Broadcaster
 from app.documented import documented
 from app.headers import MalformedHeader
@@ -48,10 +48,30 @@ _log = structlog.get_logger()
 class WatchQuery(msgspec.Struct, frozen=True):
     """The query of a watch: the point in the log to begin behind, and which events are wanted."""
 
-    after: str | None = None
+    after: Point | None = None
     resource: Resource | None = None
     name: str | None = None
     kind: str | None = None
+
+
+class StreamedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One event of the stream, its fields as lines; not JSON."""
+
+    id: Annotated[
+        str,
+        msgspec.Meta(extra_json_schema={"description": "Its position in the log.", "pattern": "^[0-9]+$"}),
+    ]
+    event: str
+    data: Annotated[
+        str,
+        msgspec.Meta(
+            extra_json_schema={
+                "description": "What happened, as JSON on one line.",
+                "contentMediaType": "application/json",
+            }
+        ),
+    ]
+    retry: int = 1000
 
 
 class EventStream(ASGIResponse):
@@ -128,7 +148,11 @@ class Watch:
 @get(
     "/",
     **documented(
-        {200: str}, "stream", query=WatchQuery, refuses=(WorkspaceNotFound,), media_type="text/event-stream"
+        {200: StreamedEvent},
+        "stream",
+        query=WatchQuery,
+        refuses=(WorkspaceNotFound,),
+        media_type="text/event-stream",
     ),
 )
 async def watch(

@@ -1,5 +1,6 @@
 """History, blame and diff over HTTP."""
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -319,3 +320,26 @@ def test_the_future_of_a_history_is_not_cut_short(workspace):
     assert [] == history(workspace, "deployments/d/history", order="oldest", after=2**62)["data"]
     assert 3 == len(history(workspace, "deployments/d/history", after=2**63 - 1)["data"])
     assert 5 == len(history(workspace, until=now)["data"])
+
+
+@pytest.mark.parametrize("question", ["blame", "diff?from=1", "history"])
+def test_questions_see_one_state_while_it_changes(workspace, service_url, question):
+    """Whatever is committed between two statements of a question, its answer is of one moment."""
+    ended = threading.Event()
+
+    def report_on():
+        with client(service_url) as http:
+            other = Workspace(http, workspace.name)
+            while not ended.is_set():
+                other.report("READY", "up")
+                other.report("ERROR", "down")
+
+    reporting = threading.Thread(target=report_on)
+    reporting.start()
+    try:
+        statuses = {workspace.get(f"deployments/d/{question}").status_code for _ in range(150)}
+    finally:
+        ended.set()
+        reporting.join()
+
+    assert {200} == statuses
