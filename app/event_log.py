@@ -54,7 +54,9 @@ _AT_POSITION: Final[LiteralString] = """
     SELECT originator_id, originator_version, state FROM stored_events WHERE notification_id = %s
 """
 # Writers look up rows by key and nothing else. A plan made while a table was small must not scan it when it
-# has grown, so the plans that scan are ruled out for these connections.
+# has grown, so the plans that scan are ruled out for these connections. And whatever the server is set to:
+# what is read under the lock is what was committed before it, so each statement needs its own snapshot; and
+# what is acknowledged was flushed to disk, though a stronger setting, which waits for standbys, is left alone.
 WRITER_SESSION: Final[LiteralString] = """
     SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '30s';
@@ -62,7 +64,9 @@ WRITER_SESSION: Final[LiteralString] = """
     SET enable_seqscan = off;
     SET enable_hashjoin = off;
     SET enable_mergejoin = off;
-    SET jit = off
+    SET jit = off;
+    SET default_transaction_isolation = 'read committed';
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 
 

@@ -1,6 +1,6 @@
 import psycopg
 import pytest
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import IntegrityError, StoredEvent
 
 from app.batch import Batch, Write
 from app.event_log import EventLog
@@ -119,3 +119,28 @@ def test_the_unlocked_way_of_the_library_is_refused(database_url, monkeypatch):
 
     with pytest.raises(ValueError, match="enable_db_functions skips the log's lock"):
         EventLog(database_url)
+
+
+@pytest.mark.parametrize(("configured", "used"), [("off", "on"), ("remote_apply", "remote_apply")])
+def test_what_is_acknowledged_was_flushed(database_url, configured, used):
+    """Writers commit synchronously although the database says otherwise; stronger settings stay."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = {configured}")
+    log = EventLog(database_url)
+    with log.batch() as (cursor, _):
+        found = cursor.execute("SHOW synchronous_commit").fetchone()
+    log.datastore.close()
+
+    assert (used,) == found
+
+
+def test_a_position_is_taken_once(log):
+    """An event at a position that another one has is refused, and its batch leaves nothing."""
+    run(log, create_config())
+    (event,) = log.read(0, 10)
+
+    with pytest.raises(IntegrityError), log.batch() as (cursor, _):
+        log.append(cursor, [event._replace(name="other")])
+
+    assert [event] == log.read(0, 10)

@@ -263,6 +263,55 @@ def test_a_lost_connection_is_answered_by_what_the_log_holds(database_url, momen
         assert not isinstance(answer, OutcomeUnknown)
 
 
+def repeated_after_a_cut(database_url, write):
+    """What a write is answered whose connection is cut before the commit, the keys known then, and the answer again."""
+
+    async def run():
+        log = LostOnCommit(database_url)
+        writer = Writer(log, queue_max=10, batch_max=10, wait_seconds=15, clock=lambda: datetime.now(UTC))
+        await writer.start()
+        try:
+            [first] = await asyncio.gather(writer.submit(write), return_exceptions=True)
+            keys = query(database_url, "SELECT key FROM idempotency_keys")
+            return first, keys, await writer.submit(write)
+        finally:
+            await writer.stop()
+
+    return asyncio.run(run())
+
+
+def test_a_key_is_stored_with_its_write_or_not_at_all(database_url):
+    """A key whose write was cut off before the commit is not known: repeated, the write is carried out."""
+    first, keys, again = repeated_after_a_cut(database_url, keyed(create_config()))
+
+    assert isinstance(first, Unavailable)
+    assert [] == keys
+    assert (201, False) == (again.status, again.replayed)
+
+
+def test_a_refusal_that_was_not_kept_is_not_told(database_url):
+    """Told and not kept, a repetition under the key could be answered otherwise."""
+    first, keys, again = repeated_after_a_cut(database_url, keyed(create()))
+
+    assert isinstance(first, Unavailable)
+    assert [] == keys
+    assert (400, False) == (again.status, again.replayed)
+
+
+def test_commits_are_told_to_those_who_follow(database_url):
+    """Once for each batch that appended something; what was refused is nothing new."""
+
+    async def run():
+        told = []
+        async with started(database_url) as writer:
+            writer.committed = lambda: told.append(query(database_url, "SELECT count(*) FROM stored_events"))
+            for command in (create_config(), create_config(), create()):
+                await writer.submit(Write(command))
+        return told
+
+    assert [[(1,)], [(2,)]] == asyncio.run(run())
+
+
 def test_rows_equal_the_fold_of_the_whole_log(database_url):
     """Whatever was written in whatever batches: folding the log from nothing gives the same rows."""
     commands = [create_config(), create(), update(), report("READY"), delete(), report("DELETED")]
@@ -276,7 +325,9 @@ def test_rows_equal_the_fold_of_the_whole_log(database_url):
     ]:
         submitted(database_url, [command])
 
-    assert stored_rows(database_url) == folded_rows(database_url)
+    rows = folded_rows(database_url)
+    assert 10 == len(rows)
+    assert rows == stored_rows(database_url)
 
 
 def stored_rows(database_url):
@@ -320,6 +371,15 @@ def test_two_writers_take_turns_without_conflicts(database_url):
     versions = [msgspec.json.decode(answer.body)["entity_version"] for answer in asyncio.run(run())]
 
     assert list(range(2, 82)) == sorted(versions)
+
+
+def test_no_default_of_the_database_weakens_the_lock(database_url):
+    """Writers see what was committed before they got the lock, also where transactions are serializable by default."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
+
+    test_two_writers_take_turns_without_conflicts(database_url)
 
 
 def test_nothing_is_decided_outside_the_lock(database_url):

@@ -2,6 +2,7 @@
 
 import statistics
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,13 @@ from cyclopts import App, Parameter
 
 from tests.torture import plan
 from tests.torture.campaign import Order, torture
+from tests.torture.defects import defects, trials
 
-app = App(name="scripts/torture", help="Break the service on purpose, and see that its promises hold.", version_flags=[])
+app = App(
+    name="scripts/torture",
+    help="Break the service on purpose, and see that its promises hold.",
+    version_flags=[],
+)
 
 
 @app.default
@@ -26,7 +32,7 @@ def run(
 ) -> int:
     """Kill processes under load, again and again; exit code 1 if any promise was broken."""
     if show_plan:
-        for fault in plan.first_faults(seed, 24):
+        for fault in islice(plan.faults(seed), 3 * len(plan.FAULTS)):
             print(f"after {fault.pause_seconds:4.2f} s  {plan.FAULTS[fault.kind]} ({fault.pick:.2f})")
         return 0
     order = Order(seed, seconds, clients, deployments, workers, history=history)
@@ -36,6 +42,43 @@ def run(
     for problem in report.problems:
         print(f"BROKEN: {problem}")
     return 1 if report.problems else 0
+
+
+@app.command(name="defects")
+def plant(
+    *names: str,
+    jobs: Annotated[int, Parameter(help="Copies of the service that are tested at the same time.")] = 2,
+) -> int:
+    """Plant each defect, or those named, in a copy of the service; exit code 1 if a test misses one."""
+    if unknown := sorted(set(names) - set(defects())):
+        print(f"no such defect: {', '.join(unknown)}", file=sys.stderr)
+        return 2
+    missed = 0
+    for trial in trials(names, jobs):
+        name, expected = (trial.name, "failed") if trial.name else ("(no defect)", "passed")
+        verdict = {"failed": "caught", "passed": "passed"}[expected]
+        if trial.outcome != expected:
+            missed += 1
+            verdict = "NOT CAUGHT" if trial.name and trial.outcome == "passed" else "BROKEN TEST RUN"
+        print(f"{verdict:16}{name:40}{trial.test}", flush=True)
+        if trial.outcome not in ("passed", expected):
+            print(trial.output)
+    print(f"{len(defects())} defects are kept; {missed} trials went wrong")
+    return 1 if missed else 0
+
+
+@app.command(name="track-record")
+def show_track_record() -> None:
+    """Print the table of defects for the guarantees page."""
+    print("\n".join(track_record()))
+
+
+def track_record():
+    """The lines of Markdown that tell which defects are kept, and what catches them."""
+    yield "| Defect | Caught by |"
+    yield "|---|---|"
+    for name, defect in defects().items():
+        yield f"| **{name}**: {defect.what} | {' '.join(f'`{test}`' for test in defect.tests)} |"
 
 
 def summary(report):

@@ -5,6 +5,7 @@ import random
 import subprocess
 import time
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ DEPLOYMENT = Specification(
 RECOVERY_SECONDS_MAX = 90.0
 CATCH_UP_SECONDS_MAX = 60.0
 PAST_ANSWERS_MAX = 200
+LAST_SECONDS = 1.0
+"""How long the load goes on after the last recovery."""
 
 
 class Order(NamedTuple):
@@ -36,6 +39,7 @@ class Order(NamedTuple):
     deployments: int = 4
     workers: int = 2
     kinds: tuple[str, ...] = tuple(sorted(plan.FAULTS))
+    cycles_max: int | None = None
     history: Path | None = None
     steps_max: int = STEPS_MAX
 
@@ -70,15 +74,14 @@ async def _run(order, machine, say):
     working = asyncio.create_task(load.run())
     faults, recoveries = Counter(), []
     until = time.monotonic() + order.seconds
-    for fault in plan.faults(order.seed):
-        if fault.kind not in order.kinds:
-            continue
+    for fault in islice(plan.faults(order.seed, order.kinds), order.cycles_max):
         await asyncio.sleep(fault.pause_seconds)
         if time.monotonic() > until:
             break
         recoveries.append(await _survive(machine, load, fault))
         faults[fault.kind] += 1
         say(f"{sum(faults.values())}. {plan.FAULTS[fault.kind]}: writes again after {recoveries[-1]:.1f} s")
+    await asyncio.sleep(LAST_SECONDS)
     load.end()
     await working
     await load.read_everything()

@@ -18,7 +18,7 @@ EPOCH_SECONDS = 10.0
 """So long a deployment is worked at; then new names are taken, so that no history gets too long to check."""
 ANSWER_SECONDS_MAX = 30.0
 RESOLVE_SECONDS_MAX = 60.0
-AGAIN_SECONDS = 0.05
+AGAIN_SECONDS = 0.1
 _CURRENT = re.compile(r'its ETag is now "(\d+)\.(\d+)"')
 
 
@@ -93,9 +93,7 @@ class Load:
         outcome = await self._send(http, name, call, {})
         if not isinstance(outcome, Answer):
             return None
-        self.operations.append(
-            Operation(number, client, name, call, invoked, time.monotonic(), outcome)
-        )
+        self.operations.append(Operation(number, client, name, call, invoked, time.monotonic(), outcome))
         self.counts["reads"] += 1
         return outcome
 
@@ -112,9 +110,10 @@ class Load:
             invoked = invoked if unknown else time.monotonic()
             outcome = await self._send(http, name, asking.call, headers)
             if isinstance(outcome, Answer):
-                self._answered(Operation(
-                    number, client, name, asking.call, invoked, time.monotonic(), outcome, attempt
-                ), unknown=unknown)
+                self._answered(
+                    Operation(number, client, name, asking.call, invoked, time.monotonic(), outcome, attempt),
+                    unknown=unknown,
+                )
                 await self._tell(invoked, outcome)
                 return outcome
             unknown = unknown or outcome == "unknown"

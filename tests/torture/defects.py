@@ -76,7 +76,9 @@ def trial(name, test, defect=None) -> Trial:
         for change in defect.change if defect else ():
             (root / change.file).write_text(planted(change, root))
         command = (sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-rfE", test)
-        own = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "DEPLOYMENT_"))}
+        own = {
+            key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "DEPLOYMENT_"))
+        }
         done = subprocess.run(
             command,
             cwd=root,

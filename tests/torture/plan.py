@@ -3,7 +3,6 @@
 How processes and requests interleave is up to the machine; the plan is the same for the same seed.
 """
 
-from itertools import islice
 from random import Random
 from typing import NamedTuple
 
@@ -72,17 +71,12 @@ class Asking(NamedTuple):
     keyed: bool
 
 
-def faults(seed):
-    """The faults without end; each round has every kind, in an order of its own."""
+def faults(seed, kinds=tuple(FAULTS)):
+    """The faults without end; each round has every one of the kinds, in an order of its own."""
     random = Random(f"{seed} faults")
     while True:
-        for kind in random.sample(sorted(FAULTS), len(FAULTS)):
+        for kind in random.sample(sorted(kinds), len(kinds)):
             yield Fault(round(random.uniform(*PAUSE_SECONDS), 2), kind, random.random())
-
-
-def first_faults(seed, count):
-    """The faults that a run begins with."""
-    return list(islice(faults(seed), count))
 
 
 def requests(seed, client):

@@ -88,6 +88,11 @@ def _outcomes(state, operation):
         return [Outcome(400 if call.kind == "update" else 404, state)]
     if call.if_match is None:
         return [_carry_out(state, operation, addressed)]
+    return _conditional(state, operation, addressed)
+
+
+def _conditional(state, operation, addressed):
+    call = operation.call
     position, number = call.if_match
     refused = Outcome(412, state, (addressed,))
     if number != addressed.number or (addressed.position > 0 and addressed.position != position):

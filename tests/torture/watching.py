@@ -8,7 +8,7 @@ import httpx
 from tests.torture.clients import WORKSPACE
 
 SILENCE_SECONDS_MAX = 30.0
-AGAIN_SECONDS = 0.05
+AGAIN_SECONDS = 0.1
 
 
 class Follower:
@@ -18,6 +18,7 @@ class Follower:
         self._url = f"{url}/apis/models/v2/workspaces/{WORKSPACE}/watch?after=0"
         self.events = []
         self.connections = 0
+        self._grown = asyncio.Condition()
 
     @property
     def position(self):
@@ -35,9 +36,8 @@ class Follower:
 
     async def reach(self, position, seconds):
         """Wait until it comes as far as `position`; `TimeoutError` if it does not."""
-        async with asyncio.timeout(seconds):
-            while self.position < position:
-                await asyncio.sleep(AGAIN_SECONDS)
+        async with asyncio.timeout(seconds), self._grown:
+            await self._grown.wait_for(lambda: self.position >= position)
 
     async def _follow(self, http):
         headers = {"last-event-id": str(self.position)} if self.events else {}
@@ -55,3 +55,5 @@ class Follower:
                     data = json.loads(event["data"])
                     self.events.append((int(event["id"]), event["event"], data["name"], data["reason"]))
                     event = {}
+                    async with self._grown:
+                        self._grown.notify_all()
