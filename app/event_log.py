@@ -56,7 +56,7 @@ _AT_POSITION: Final[LiteralString] = """
 # Writers look up rows by key and nothing else. A plan made while a table was small must not scan it when it
 # has grown, so the plans that scan are ruled out for these connections. And whatever the server is set to:
 # what is read under the lock is what was committed before it, so each statement needs its own snapshot; and
-# what is acknowledged was flushed to disk, though a stronger setting, which waits for standbys, is left alone.
+# what is acknowledged was flushed to disk, while a stronger setting, which waits for standbys, is kept.
 WRITER_SESSION: Final[LiteralString] = """
     SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '30s';

@@ -33,7 +33,7 @@ def run(
     """Kill processes under load, again and again; exit code 1 if any promise was broken."""
     if show_plan:
         for fault in islice(plan.faults(seed), 3 * len(plan.FAULTS)):
-            print(f"after {fault.pause_seconds:4.2f} s  {plan.FAULTS[fault.kind]} ({fault.pick:.2f})")
+            print(f"after {fault.pause_answers:3} answers: {plan.FAULTS[fault.kind]} ({fault.pick:.2f})")
         return 0
     order = Order(seed, seconds, clients, deployments, workers, history=history)
     report = torture(order, say=lambda line: print(line, file=sys.stderr, flush=True))

@@ -26,8 +26,8 @@ DEPLOYMENT = Specification(
 RECOVERY_SECONDS_MAX = 90.0
 CATCH_UP_SECONDS_MAX = 60.0
 PAST_ANSWERS_MAX = 200
-LAST_SECONDS = 1.0
-"""How long the load goes on after the last recovery."""
+LAST_ANSWERS = 200
+"""How long the load goes on after the last of a limited number of faults."""
 
 
 class Order(NamedTuple):
@@ -73,20 +73,25 @@ async def _run(order, machine, say):
     following = asyncio.create_task(follower.run())
     working = asyncio.create_task(load.run())
     faults, recoveries = Counter(), []
+    problems = []
     until = time.monotonic() + order.seconds
     for fault in islice(plan.faults(order.seed, order.kinds), order.cycles_max):
-        await asyncio.sleep(fault.pause_seconds)
-        if time.monotonic() > until:
+        if problems or not await load.more_answers(fault.pause_answers, until):
             break
-        recoveries.append(await _survive(machine, load, fault))
-        faults[fault.kind] += 1
-        say(f"{sum(faults.values())}. {plan.FAULTS[fault.kind]}: writes again after {recoveries[-1]:.1f} s")
-    await asyncio.sleep(LAST_SECONDS)
+        told = plan.FAULTS[fault.kind]
+        try:
+            recoveries.append(await _survive(machine, load, fault))
+        except TimeoutError:
+            problems.append(f"no write was carried out within {RECOVERY_SECONDS_MAX:g} s after {told}")
+        else:
+            faults[fault.kind] += 1
+            say(f"{sum(faults.values())}. {told}: writes again after {recoveries[-1]:.1f} s")
+    await load.more_answers(LAST_ANSWERS, until)
     load.end()
     await working
     await load.read_everything()
     log = await asyncio.to_thread(truth.read_log, machine.database_url)
-    problems = [*load.faults]
+    problems += load.faults
     try:
         await follower.reach(len(log), CATCH_UP_SECONDS_MAX)
     except TimeoutError:

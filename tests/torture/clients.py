@@ -13,9 +13,10 @@ from tests.torture.plan import Memory, requests
 
 WORKSPACE = "torture"
 CONFIG = "c"
-PHASE_SECONDS = 2.0
-EPOCH_SECONDS = 10.0
-"""So long a deployment is worked at; then new names are taken, so that no history gets too long to check."""
+PHASE_ANSWERS = 200
+"""In turn, versions are mostly added and mostly removed."""
+EPOCH_ANSWERS = 3000
+"""So long deployments are worked at; then new names are taken, so that no history gets too long to check."""
 ANSWER_SECONDS_MAX = 30.0
 RESOLVE_SECONDS_MAX = 60.0
 AGAIN_SECONDS = 0.1
@@ -38,9 +39,8 @@ class Load:
         self._clients = clients
         self._deployments = deployments
         self._numbers = itertools.count(1)
-        self._began = time.monotonic()
         self._ending = False
-        self._acknowledged = asyncio.Condition()
+        self._grown = asyncio.Condition()
         self._newest_acknowledged = 0.0
 
     async def run(self):
@@ -55,8 +55,18 @@ class Load:
 
     async def acknowledged_after(self, moment):
         """Wait until a write that was sent after `moment` has been carried out."""
-        async with self._acknowledged:
-            await self._acknowledged.wait_for(lambda: self._newest_acknowledged > moment)
+        async with self._grown:
+            await self._grown.wait_for(lambda: self._newest_acknowledged > moment)
+
+    async def more_answers(self, count, until):
+        """Wait until so many more operations are answered; False if that is not so in time."""
+        enough = len(self.operations) + count
+        try:
+            async with asyncio.timeout_at(until), self._grown:
+                await self._grown.wait_for(lambda: len(self.operations) >= enough)
+        except TimeoutError:
+            return False
+        return True
 
     async def read_everything(self):
         """Each deployment as it is in the end, as further operations of the history."""
@@ -70,11 +80,10 @@ class Load:
         memories = {}
         async with self._connection() as http:
             while not self._ending:
-                elapsed = time.monotonic() - self._began
-                epoch = int(elapsed / EPOCH_SECONDS)
-                name = f"d{epoch}-{client % self._deployments}"
+                answers = len(self.operations)
+                name = f"d{answers // EPOCH_ANSWERS}-{client % self._deployments}"
                 memory = memories.setdefault(name, Memory())
-                reaping = int(elapsed / PHASE_SECONDS) % 2 == 1
+                reaping = answers // PHASE_ANSWERS % 2 == 1
                 asking = choices.send((memory, reaping))
                 if asking.call.kind in WRITES:
                     answer = await self._write(http, client, name, asking)
@@ -93,8 +102,8 @@ class Load:
         outcome = await self._send(http, name, call, {})
         if not isinstance(outcome, Answer):
             return None
-        self.operations.append(Operation(number, client, name, call, invoked, time.monotonic(), outcome))
-        self.counts["reads"] += 1
+        answered = time.monotonic()
+        await self._take_down(Operation(number, client, name, call, invoked, answered, outcome), "reads")
         return outcome
 
     async def _write(self, http, client, name, asking):
@@ -110,11 +119,11 @@ class Load:
             invoked = invoked if unknown else time.monotonic()
             outcome = await self._send(http, name, asking.call, headers)
             if isinstance(outcome, Answer):
-                self._answered(
-                    Operation(number, client, name, asking.call, invoked, time.monotonic(), outcome, attempt),
-                    unknown=unknown,
-                )
-                await self._tell(invoked, outcome)
+                answered = time.monotonic()
+                operation = Operation(number, client, name, asking.call, invoked, answered, outcome, attempt)
+                self.asked[number] = operation
+                self.counts["resolved"] += unknown
+                await self._take_down(operation, "acknowledged" if outcome.status < 300 else "refused")
                 return outcome
             unknown = unknown or outcome == "unknown"
             if not asking.keyed or time.monotonic() > give_up:
@@ -123,22 +132,16 @@ class Load:
         self.asked[number] = None
         if unknown:
             self.asked[number] = Operation(number, client, name, asking.call, invoked)
-            self.operations.append(self.asked[number])
-            self.counts["unknown"] += 1
+            await self._take_down(self.asked[number], "unknown")
         return None
 
-    def _answered(self, operation, *, unknown):
-        self.asked[operation.number] = operation
+    async def _take_down(self, operation, what):
         self.operations.append(operation)
-        self.counts["acknowledged" if operation.answer.status < 300 else "refused"] += 1
-        if unknown:
-            self.counts["resolved"] += 1
-
-    async def _tell(self, invoked, outcome):
-        if outcome.status < 300:
-            async with self._acknowledged:
-                self._newest_acknowledged = max(self._newest_acknowledged, invoked)
-                self._acknowledged.notify_all()
+        self.counts[what] += 1
+        async with self._grown:
+            if what == "acknowledged":
+                self._newest_acknowledged = max(self._newest_acknowledged, operation.invoked)
+            self._grown.notify_all()
 
     async def _send(self, http, name, call, headers):
         """An `Answer`; or "nothing", if certainly nothing was changed; or "unknown"."""

@@ -19,7 +19,7 @@ FAULTS = {
     "restart": "the service stopped by SIGTERM and started again",
 }
 KILLS = ("worker", "service", "backend", "postmaster", "everything")
-PAUSE_SECONDS = (0.2, 2.0)
+PAUSE_ANSWERS = (50, 400)
 CONFIG_VERSIONS = 3
 GROWING = {
     "create": 5,
@@ -48,9 +48,9 @@ REAPING = {
 
 
 class Fault(NamedTuple):
-    """One thing done to the service, so long after the one before it has been recovered from."""
+    """One thing done to the service, so many answers after the one before it has been recovered from."""
 
-    pause_seconds: float
+    pause_answers: int
     kind: str
     pick: float
     """Which of several processes, and how long where that matters: from 0 to 1."""
@@ -76,7 +76,7 @@ def faults(seed, kinds=tuple(FAULTS)):
     random = Random(f"{seed} faults")
     while True:
         for kind in random.sample(sorted(kinds), len(kinds)):
-            yield Fault(round(random.uniform(*PAUSE_SECONDS), 2), kind, random.random())
+            yield Fault(random.randint(*PAUSE_ANSWERS), kind, random.random())
 
 
 def requests(seed, client):

@@ -16,7 +16,6 @@ def test_kills_under_load_break_no_promise():
     print("\n".join(summary(report)))
     assert [] == report.problems
     assert dict.fromkeys(KINDS, 1) == report.faults
-    assert report.counts["acknowledged"] > 100
     assert report.counts["resolved"] > 0
 
 
