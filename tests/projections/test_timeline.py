@@ -1,6 +1,6 @@
 """The rows of a stream against the plain meaning of its events, for random command sequences."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain import deployment
@@ -37,6 +37,7 @@ def facts(rows):
 
 
 @given(st.lists(COMMANDS, max_size=40))
+@example([create(), update(), update(), report("DELETED"), delete("3")])
 def test_rows_show_at_every_position_what_readers_saw(commands):
     """After event p, the rows that hold at p are the stored versions, and the latest one is the highest."""
     stream, seen = stream_of(commands)
