@@ -36,9 +36,11 @@ OTHER_SHAPE: Final = (
 )
 """How statements fail on tables of another shape than this program's."""
 
-# As for writers: a plan made while a table was small must not scan it when it has grown.
+# As for writers: a plan made while a table was small must not scan it when it has grown, and a statement that
+# waits for a lock must not show what was before it.
 READER_SESSION: Final[LiteralString] = """
     SET default_transaction_read_only = on;
+    SET default_transaction_isolation = 'read committed';
     SET enable_seqscan = off;
     SET enable_hashjoin = off;
     SET enable_mergejoin = off;
