@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, LiteralString, NamedTuple
 
 import psycopg
 import structlog
@@ -20,6 +20,9 @@ SERVER_VERSION_MIN: Final = 15_00_00
 CONNECT_SECONDS_MAX: Final = 10
 POSTMASTER_CHECK_SECONDS: Final = 0.25
 RESTART_SECONDS: Final = 0.5
+_UNSAFE: Final[LiteralString] = """
+    SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name
+"""
 
 log = structlog.get_logger()
 
@@ -54,7 +57,10 @@ def database(settings: Settings) -> Iterator[Database]:
 
 
 def bring_up_to_date(found: Database) -> None:
-    """Migrate, set up the roles if an owner's address was given, and warn of rights beyond what is needed."""
+    """Migrate, set up the roles if an owner's address was given, and warn of what is not as it should be.
+
+    That are rights beyond what is needed, and a server that does not flush to disk.
+    """
     if found.url == found.owner_url:
         applied = migrate(found.url)
     else:
@@ -69,6 +75,12 @@ def bring_up_to_date(found: Database) -> None:
             "the service runs with more rights than it needs: see `deployment-ledger migrate`",
             database_role=conninfo_to_dict(found.url).get("user"),
             rights=rights,
+        )
+    with psycopg.connect(found.url, connect_timeout=CONNECT_SECONDS_MAX) as connection:
+        unsafe = [name for (name,) in connection.execute(_UNSAFE)]
+    if unsafe:
+        log.warning(
+            "PostgreSQL can lose or damage acknowledged writes when its machine crashes", settings_off=unsafe
         )
 
 

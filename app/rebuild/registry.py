@@ -26,17 +26,13 @@ RECENT_SECONDS: Final = 10
 _KEY: Final = 0x7265_6275_696C_64  # "rebuild" in ASCII
 END_WITH_CLIENT: Final[LiteralString] = "SET client_connection_check_interval = '1s'"
 """A long statement ends soon after its client was killed, and with it what the connection has locked."""
-<<<<<<< HEAD
 # The server may still be noticing that an earlier process is gone.
 _WAIT_FOR_TURN: Final[LiteralString] = "SET lock_timeout = '2s'"
-_SESSION: Final[LiteralString] = "SET jit = off; SET timezone = 'UTC'; SET maintenance_work_mem = '256MB'"
-=======
-# The server may still be noticing that an earlier process is gone; what is read under a lock must not be older.
-_TURN_SESSION: Final[LiteralString] = """
-    SET lock_timeout = '2s'; SET jit = off; SET timezone = 'UTC'; SET maintenance_work_mem = '256MB';
+# What is read under a lock must not be older than the lock, whatever is the database's default.
+_SESSION: Final[LiteralString] = """
+    SET jit = off; SET timezone = 'UTC'; SET maintenance_work_mem = '256MB';
     SET default_transaction_isolation = 'read committed'
 """
->>>>>>> 810acc1 (No default of the database makes reads or rebuilds see what is older than the locks they wait for)
 _ADD: Final[LiteralString] = """
     INSERT INTO rebuild.run (state, resources, base, position, release, made, replaced)
     SELECT 'building', %s, %s, %s, %s, %s, jsonb_object_agg(resource, version)

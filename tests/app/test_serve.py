@@ -172,20 +172,13 @@ def test_a_bad_setting_is_refused(live_service):
 
 @pytest.mark.both_servers
 def test_it_serves_from_a_given_database(live_service, database_url):
-<<<<<<< HEAD
-    """Of every supported version; that the address is a superuser's is warned of."""
+    """Of every supported version; it warns of a superuser's address, and of a server that may lose what it acknowledged."""
     service = live_service("--database-url", database_url)
 
     assert answers(service)
     assert "the service runs with more rights than it needs" in service.output
     assert "is a superuser" in service.output
-=======
-    """The schema is brought up to date; the log warns of a server that, like ours for tests, is not durable."""
-    service = live_service("--database-url", database_url)
-
-    assert answers(service)
     assert "settings_off=['fsync', 'full_page_writes']" in service.output
->>>>>>> 5ee49d2 (The log's warning of a server that is not durable is tested)
     assert service.stop() == 0
 
 
