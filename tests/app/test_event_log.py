@@ -1,6 +1,6 @@
 import psycopg
 import pytest
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.persistence import StoredEvent
 
 from app.batch import Batch, Write
 from app.event_log import EventLog
@@ -140,7 +140,7 @@ def test_a_position_is_taken_once(log):
     run(log, create_config())
     (event,) = log.read(0, 10)
 
-    with pytest.raises(IntegrityError), log.batch() as (cursor, _):
+    with pytest.raises(psycopg.errors.UniqueViolation), log.batch() as (cursor, _):
         log.append(cursor, [event._replace(name="other")])
 
     assert [event] == log.read(0, 10)

@@ -18,7 +18,6 @@ def test_a_read_is_never_older_than_its_question(database_url):
 
     async def run():
         reader = Reader(database_url, (), connections_max=4, batch_max=10, queue_max=10, statement_seconds=30)
-        await reader.start()
         try:
             questions = _Batcher(reader, SLOW, ("name",))
             early = asyncio.create_task(questions.get("a"))
