@@ -15,7 +15,7 @@ from tests.support.watching import Watching
 
 SPEC = {"engine": "nim", "model_spec": {}, "executor_config": {"gpu": 1}}
 ROLES = {None: set(), "nobody": set(), "vera": {"read"}, "ed": {"read", "write"}, "root": {"read", "write"}}
-ROUTES = [(path, method, handler.handler_name) for path, method, handler in handlers()]
+ROUTES = sorted((path, method, handler.handler_name) for path, method, handler in handlers())
 QUERY = {"watch": {"after": "no"}}
 """What is refused as soon as the caller is let in: a watch would have no end."""
 
