@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tests.torture import plan
+from tests.torture import fuzz, plan
 from tests.torture.campaign import Order, torture
 from tests.torture.defects import defects, trials
 
@@ -17,6 +17,7 @@ app = App(
     help="Break the service on purpose, and see that its promises hold.",
     version_flags=[],
 )
+app.command(fuzz.app)
 
 
 @app.default
