@@ -35,6 +35,10 @@ EQUIVALENT = [
     "__init__: None -> 1",  # no version is open then, which tells the same
     "_end: del self.snapshots[version] -> pass",  # decisions look at them, rows do not
     "_end_as_latest: min(row.latest_until, position) -> min(position, row.latest_until)",
+    # The highest is taken again; with no version open nothing asks which was the latest, and numbers do not return.
+    "_settle_latest: > -> >=",
+    "_settle_latest: None -> 1",
+    "_settle_latest: self._latest = None -> pass",
     "_end_as_latest: None -> 1",  # a row without a place is in no table: ending it there does nothing
 ]
 decode = KINDS.decode

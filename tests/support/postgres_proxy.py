@@ -136,6 +136,8 @@ class PostgresProxy:
 
     async def _end(self):
         self._moving.set()
+        # Connections taken a moment ago: cancelled before its first step, a task would never close its own.
+        await asyncio.sleep(0.01)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
