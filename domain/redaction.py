@@ -104,11 +104,14 @@ _SECRET_WORDS: Final = frozenset(
 )
 _COUNTS: Final = frozenset(["max", "min", "num", "number", "count", "limit", "per", "total", "budget"])
 _WORKING_DIRECTORIES: Final = ("PWD", "OLDPWD")
-# A password in an address, and a private key in its usual clothes.
+# A password in an address, and a private key in its usual clothes. Each begins with a text of its own and
+# ends before the next one can begin: whoever may write a config must not be able to make reading it slow.
 _SECRET_VALUE: Final = re.compile(
-    r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY", re.IGNORECASE
+    r"(?<=[a-z0-9+.-])://[^/\s:@]*+:[^/\s@]++@|-----BEGIN [A-Z ]*PRIVATE KEY", re.IGNORECASE
 )
-_OPTION: Final = re.compile(r"(--?[^=\s]+)(=.*)?", re.DOTALL)
+# An option, perhaps with its value in the same argument; and a variable, as after `--env`.
+_OPTION: Final = re.compile(r"(--?[^=\s]+)(?:([=\s])(.*))?", re.DOTALL)
+_VARIABLE: Final = re.compile(r"([A-Za-z_]\w*)=.*", re.DOTALL)
 
 
 @lru_cache(maxsize=64)
@@ -145,14 +148,27 @@ def _arguments(rules: Redaction, arguments: Sequence[str]) -> list[str]:
     expected = False
     for argument in arguments:
         option = _OPTION.fullmatch(argument)
-        if option is None or (expected and not argument.startswith("--")):
-            shown.append(MARK if expected else argument)
+        if expected and not argument.startswith("--"):
+            shown.append(MARK)
             expected = False
             continue
-        secret = rules.hides(option[1])
-        shown.append(f"{option[1]}={MARK}" if secret and option[2] else argument)
-        expected = secret and not option[2]
+        secret = option is not None and rules.hides(option[1])
+        expected = secret and option is not None and not option[2]
+        if option is None or not option[2]:
+            shown.append(_variable(rules, argument))
+        elif secret:
+            shown.append(f"{option[1]}{option[2]}{MARK}")
+        else:
+            given = option[3]
+            value = _variable(rules, given)
+            shown.append(argument if value is given else f"{option[1]}{option[2]}{value}")
     return shown
+
+
+def _variable(rules: Redaction, argument: str) -> str:
+    """An argument such as `HF_TOKEN=x` without its value; the very same one if it is no secret."""
+    variable = _VARIABLE.fullmatch(argument)
+    return f"{variable[1]}={MARK}" if variable is not None and rules.hides(variable[1]) else argument
 
 
 def _hidden(value: Any) -> Any:

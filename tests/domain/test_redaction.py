@@ -1,6 +1,7 @@
 """Redaction: what looks secret, and that no secret is anywhere in what is shown."""
 
 import json
+import time
 
 import msgspec
 import pytest
@@ -220,13 +221,48 @@ def test_a_secret_that_changes_is_a_change():
         (["--api-key=", "x"], [f"--api-key={MARK}", "x"]),
         (["--api-key"], ["--api-key"]),
         (["--max-tokens", "5", "--token", "a=b"], ["--max-tokens", "5", "--token", MARK]),
+        (["--api-key x y", "z"], [f"--api-key {MARK}", "z"]),
+        (["--env", "HF_TOKEN=x", "-e", "A=x"], ["--env", f"HF_TOKEN={MARK}", "-e", "A=x"]),
+        (["--env=HF_TOKEN=x", "--env A=x"], [f"--env=HF_TOKEN={MARK}", "--env A=x"]),
     ],
 )
 def test_values_of_options(arguments, expected):
-    """Given with a sign of equality, or as the next argument."""
+    """Given with a sign of equality, after a blank, as the next argument, or to a variable."""
     assert (
         expected
         == Redaction().redacted({"executor_config": {"additional_args": arguments}})["executor_config"][
             "additional_args"
         ]
     )
+
+
+@pytest.mark.parametrize("text", ["a", "a://", "a://b:", "://:", "-----BEGIN ", "A", "x="])
+def test_no_text_takes_long(text):
+    """Whoever writes a config cannot hold up those who read it."""
+    long = text * (200_000 // len(text))
+    config = {
+        "model_spec": {"chat_template": long},
+        "executor_config": {"additional_envs": {long: ""}, "additional_args": [long, f"--{long}"]},
+    }
+    began = time.process_time()
+    Redaction().redacted(config)
+
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("see x1http://u:p@host/path", True),
+        ("URL=postgres+asyncpg://u:p@h", True),
+        ("redis://:p@h", True),
+        ("s3://bucket/a:b@c", False),
+        ("https://host:8080/a@b", False),
+        ("://u:p@h", False),
+    ],
+)
+def test_passwords_in_addresses(text, secret):
+    """Wherever they stand in a text."""
+    shown = Redaction().redacted({"model_spec": {"chat_template": text}})["model_spec"]["chat_template"]
+
+    assert (MARK if secret else text) == shown
