@@ -104,7 +104,14 @@ SELECT words
         'may change or remove events'),
     (5, has_schema_privilege(r.oid, 'public', 'CREATE'), 'may make tables'),
     (6, EXISTS (SELECT FROM pg_database d WHERE d.datname = current_database()
-                   AND has_database_privilege(r.oid, d.oid, 'CREATE')), 'may make schemas')
+                   AND has_database_privilege(r.oid, d.oid, 'CREATE')), 'may make schemas'),
+    (7, EXISTS (SELECT FROM pg_database d WHERE d.datname = current_database()
+                   AND has_database_privilege(r.oid, d.oid, 'TEMPORARY'))
+        AND EXISTS (SELECT FROM pg_class c WHERE c.relname = 'stored_events'
+                       AND c.relnamespace = 'public'::regnamespace AND has_table_privilege(r.oid, c.oid, 'INSERT')),
+        'may hide the tables that it writes behind temporary ones'),
+    (8, pg_has_role(r.oid, 'pg_execute_server_program', 'MEMBER') OR pg_has_role(r.oid, 'pg_write_server_files', 'MEMBER'),
+        'may run programs or write files on the server')
   ) AS right_of (number, holds, words)
  WHERE holds AND (number = 1 OR NOT r.rolsuper)
  ORDER BY number;

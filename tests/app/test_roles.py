@@ -236,11 +236,19 @@ def test_setting_up_again_mends_what_was_changed(ledger):
     ]
     assert [] == excess(runtime_url(ledger))
 
-    execute(ledger, "GRANT TRUNCATE ON stored_events TO PUBLIC")
-    with pytest.raises(
-        RolesRefused, match=f"the role {runtime} may change or remove events: take that from it"
-    ):
-        set_up(ledger)
+    database = execute(ledger, "SELECT current_database()")[0][0]
+    for right, given_to, words in [
+        ("TRUNCATE ON stored_events", "PUBLIC", "may change or remove events"),
+        (f"TEMPORARY ON DATABASE {database}", runtime, "may hide the tables that it writes"),
+        ("pg_write_all_data", runtime, "may change or remove events"),
+        ("pg_execute_server_program", runtime, "may run programs"),
+        ("pg_write_server_files", runtime, "may run programs or write files on the server"),
+    ]:
+        execute(ledger, f"GRANT {right} TO {given_to}")
+        with pytest.raises(RolesRefused, match=f"the role {runtime} {words}.*: take that from it"):
+            set_up(ledger)
+        execute(ledger, f"REVOKE {right} FROM {given_to}")
+    set_up(ledger)
 
 
 def test_two_ledgers_on_a_server_share_no_role(postgres, ledger):
