@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from app.answers import Answer, problem
-from app.headers import read_on_behalf_of, read_principal
+from app.headers import read_on_behalf_of, read_principal, refuse_repeated_identity
 from app.identity_settings import Network, is_in
 from app.key_set import KeySet
 from app.tokens import BadToken, Tokens, UnknownKey, Verified
@@ -76,7 +76,10 @@ class Believed:
     async def of(self, scope: Any) -> Verified:
         """By the headers; of an untrusted peer they are not even looked at."""
         peer = scope.get("client")
-        if self._everybody or (peer and self._is_trusted(peer[0])):
+        if not self._everybody and peer and self._is_trusted(peer[0]):
+            refuse_repeated_identity(scope["headers"])
+            return Verified(Caller(read_principal(scope["headers"])), math.inf)
+        if self._everybody:
             return Verified(Caller(read_principal(scope["headers"])), math.inf)
         return _ANONYMOUS
 

@@ -59,6 +59,20 @@ def read_principal(headers: Iterable[tuple[bytes, bytes]]) -> Principal:
     return _principal(given) if given else ANONYMOUS
 
 
+def refuse_repeated_identity(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """MalformedHeader if an identity header is there twice.
+
+    A proxy that adds its own behind the one that the client sent would have the client's believed.
+    """
+    names = [name for name, _ in headers if name.startswith(_IDENTITY_PREFIX)]
+    for name in names:
+        if names.count(name) > 1:
+            message = (
+                f"{name.decode('latin-1')} was sent more than once; the proxy must replace what clients send"
+            )
+            raise MalformedHeader(message)
+
+
 def read_on_behalf_of(principal: Principal, headers: Iterable[tuple[bytes, bytes]]) -> Principal:
     """A principal that is known otherwise, with the one on whose behalf it acts if the headers name one."""
     given: dict[bytes, bytes] = {}

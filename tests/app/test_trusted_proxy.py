@@ -72,6 +72,15 @@ def test_who_is_believed(url):
         assert "www-authenticate" not in http.get("w1/deployments").headers
 
 
+def test_a_header_that_is_there_twice_is_not_believed(url):
+    """A proxy that adds its own behind the client's, and does not replace it, would have the client's believed."""
+    for name in (ID, BEHALF, "X-NMP-Principal-Groups"):
+        with client(url, PROXY) as http:
+            twice = [(name, "service:c"), (name.lower(), "ann")]
+            answer = http.get("w1/deployments", headers=twice)
+            assert (400, True) == (answer.status_code, "more than once" in answer.json()["detail"])
+
+
 def test_what_is_recorded(services):
     """The principal that the proxy names, also on whose behalf it acts."""
     with client(services[0], PROXY, **{ID: "gateway", BEHALF: "bob"}) as http:
