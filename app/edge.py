@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from app import metrics
-from app.admission import ADMITTED_KEY
+from app.admission import ADMITTED_KEY, admitted_of
 from app.answers import problem
 from app.callers import Rejection
 from app.identity import Identity
@@ -64,12 +64,18 @@ class Edge:
         elif scope["method"] in _WRITES:
             await self._write(scope, receive, send)
         else:
-            await self._serve(scope, receive, send, time.perf_counter())
+            began = time.perf_counter()
+            await self._serve(scope, receive, send, began, await self._admit(scope))
 
     async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a write: of callers who are not let in the body is not read, and they take nobody's place."""
         began = time.perf_counter()
         if not await self._writes.room():
             await self._writes.turn_away(scope["method"], send)
+            return
+        rejection = await self._admit(scope)
+        if rejection is not None:
+            await self._serve(scope, receive, send, began, rejection)
             return
         seconds = self._body_read_seconds
         whole = await read_ahead(receive, bytes_max=self._body_bytes_max, seconds=seconds)
@@ -81,14 +87,22 @@ class Edge:
         if not await self._writes.room():
             await self._writes.turn_away(scope["method"], send)
             return
+        if admitted_of(scope).over() is not None:
+            # While the body came the caller's rights changed, or its token expired.
+            rejection = await self._admit(scope)
         self._writes.take()
         try:
-            await self._serve(scope, whole, send, began)
+            await self._serve(scope, whole, send, began, rejection)
         finally:
             self._writes.give_back()
 
+    async def _admit(self, scope: Scope) -> Rejection | None:
+        """Find out who calls; why the request is turned away, if it is."""
+        rejection = await self._identity.admit(scope)
+        return _NOWHERE if rejection is None and not _is_addressable(scope) else rejection
+
     async def _serve(
-        self, scope: Scope, receive: Receive, send: Send, began: float, late: Rejection | None = None
+        self, scope: Scope, receive: Receive, send: Send, began: float, rejection: Rejection | None
     ) -> None:
         request_id = _request_id(scope)
         status = 0
@@ -100,9 +114,6 @@ class Edge:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 
-        rejection = await self._identity.admit(scope) or late
-        if rejection is None and not _is_addressable(scope):
-            rejection = _NOWHERE
         if rejection is not None:
             await _answer(rejection, send_with_id)
         elif scope["method"] == "OPTIONS":

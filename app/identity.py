@@ -28,7 +28,7 @@ from app.key_set import KeySet
 from app.policy import Policies
 from app.settings import Settings
 from app.tokens import Expected, Tokens, Verified
-from domain.authorisation import EVERYONE, IDENTIFIED, Access, Caller, Policy
+from domain.authorisation import ANY, EVERYONE, IDENTIFIED, Access, Caller, Policy
 from domain.names import ALL_WORKSPACES
 
 _log = structlog.get_logger()
@@ -109,25 +109,41 @@ class Identity:
 
     def _require_may_act_for_another(self, caller: Caller) -> None:
         policy, principal = self.policies.current, caller.principal
-        vouched = self._source.vouches and policy.unrestricted is not None
-        if not vouched and not policy.may_act_for_another(principal):
+        if policy.unrestricted is not None and self._source.vouches:
+            return
+        if not policy.may_act_for_another(principal):
             raise Denied(
                 f"'{principal.id}' is no service that may act on behalf of '{principal.on_behalf_of}'"
+            )
+        # Whoever could name groups at will would have the rights of anybody.
+        if (
+            principal.on_behalf_of_groups
+            and not self._source.vouches
+            and ANY not in policy.services[principal.id]
+        ):
+            raise Denied(
+                f"'{principal.id}' may act on behalf of some only, so it may not say in which groups they are"
             )
 
     def _over(self, verified: Verified, access: Access) -> Callable[[], str | None]:
         """What says later why the caller may not go on, or may see something else."""
         if verified.token is None and self.policies.is_fixed:
             return never
-        policy = self.policies.current
+        policy, caller = self.policies.current, verified.caller
 
         def over() -> str | None:
             if time.time() > verified.expires_at:
                 return "The token has expired"
             if not self._source.still_holds(verified):
                 return "The token is not valid any more"
-            if self.policies.current is not policy and self.policies.access_of(verified.caller) != access:
+            if self.policies.current is policy:
+                return None
+            if self.policies.access_of(caller) != access:
                 return "What the caller may see has changed"
+            try:
+                self._require_may_act_for_another(caller)
+            except Denied as denial:
+                return denial.reason
             return None
 
         return over

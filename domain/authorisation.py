@@ -143,8 +143,8 @@ class Policy(msgspec.Struct, frozen=True):
         )
 
     def may_act_for_another(self, principal: Principal) -> bool:
-        """Whether a principal may act on behalf of the one it names; one that names nobody may."""
-        if not principal.on_behalf_of or self.unrestricted is not None:
+        """Whether a principal is a service for the one it names; one that names nobody need not be."""
+        if not principal.on_behalf_of:
             return True
         return not self.services.get(principal.id, frozenset()).isdisjoint({ANY, principal.on_behalf_of})
 
