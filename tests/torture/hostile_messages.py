@@ -107,7 +107,9 @@ MESSAGES = (
         "a body of nothing",
         _post(_HIDDEN_LENGTH, HIDDEN).replace(b"/deployments", b"/nothing", 1),
     ),
-    Message("a body of a bad caller", _post(b"X-NMP-Principal-Id: a b\r\n" + _HIDDEN_LENGTH, HIDDEN)),
+    Message(
+        "a body of a bad caller", _post(b"X-NMP-Principal-Id: a b\r\n" + _HIDDEN_LENGTH, HIDDEN), closes=True
+    ),
     Message("a body of PUT", _post(_HIDDEN_LENGTH, HIDDEN).replace(b"POST", b"PUT", 1)),
     Message(
         "a body of a wrong type", _post(_HIDDEN_LENGTH, HIDDEN).replace(b"application/json", b"text/plain")
