@@ -48,7 +48,7 @@ def build_in_process(url: str, settings: Settings) -> None:
             try:
                 if _built(url):
                     return
-                reason = "a rebuild of other versions is under way: finish it with its release, or abort it"
+                reason = "another rebuild is under way: finish it with its release (resume), or abort it"
             except (RebuildRefused, UnreadableEventError, psycopg.Error) as refused:
                 reason = str(refused)
             if reason != said:
@@ -65,16 +65,16 @@ def _built(url: str) -> bool:
         found = stale_in(connection)
         if not _may_build(found):
             return True
+        stale = {each.resource for each in found}
         before = registry.current(connection)
-        if before is not None and not before.is_own:
-            if before.state != "switched":
-                return False
+        if before is not None and before.state == "switched":
             _log.info("dropping the tables from before the last switch", release=before.release)
             run.end(connection, switched=True)
             before = None
         if before is None:
-            stale = {each.resource for each in found}
             run.start(connection, [resource for resource in PROJECTIONS if resource in stale])
+        elif not before.is_own or not stale.issubset(before.resources):
+            return False
         work = Work(lambda which, seen: run_workers(url, which, CPUS, seen))
         outcome = run.go_on(connection, work, _Logged(), accept=True)
         _log.info("projections are switched", position=outcome.position)
