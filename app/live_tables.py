@@ -53,6 +53,8 @@ def settle(connection: Connection[Any]) -> None:
     if _known(connection) == own_versions():
         return
     with connection.transaction():
+        # Whatever is the database's default: what is looked at under the lock is not older than the lock.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.execute("SET LOCAL lock_timeout = '10s'")
         connection.execute(LOCK)
         if connection.execute(_IS_EMPTY).fetchone() == (True,):

@@ -30,7 +30,8 @@ WORKER_SESSION: Final[LiteralString] = f"""
     {END_WITH_CLIENT};
     SET jit = off; SET timezone = 'UTC';
     SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off;
-    SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '5min'
+    SET default_transaction_isolation = 'read committed'; SET synchronous_commit = off;
+    SET idle_in_transaction_session_timeout = '5min'
 """
 
 

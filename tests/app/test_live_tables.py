@@ -1,11 +1,14 @@
 """The live tables have the shape that the code says, and versions that are written down only where it is certain."""
 
 import shutil
+import threading
+import time
 
 import psycopg
 import pytest
 
 from app import live_tables
+from app.event_log import LOCK
 from app.migrations import MIGRATIONS_DIR, migrate
 from app.projection_versions import own_versions, stale_in
 from projections.definition import PROJECTIONS, definition
@@ -127,3 +130,29 @@ def test_tables_of_an_empty_log_are_made_anew_by_a_newer_program_only(database_u
     with psycopg.connect(database_url, autocommit=True) as connection:
         live_tables.settle(connection)
         assert [] == stale_in(connection)
+
+
+def test_tables_are_kept_where_the_first_event_comes_while_they_are_looked_at(database_url):
+    """The log is found to be empty under its lock, whatever isolation is the database's default."""
+    rebuild = Rebuild(database_url)
+    rebuild.execute("UPDATE projection_versions SET version = 'earlier'")
+    before = rebuild.execute("SELECT 'deployment_versions'::regclass::oid")
+
+    def settle():
+        strict = "-c default_transaction_isolation=serializable"
+        with psycopg.connect(database_url, autocommit=True, options=strict) as connection:
+            live_tables.settle(connection)
+
+    starting = threading.Thread(target=settle, daemon=True)
+    deadline = time.monotonic() + 10
+    with psycopg.connect(database_url) as writer:
+        writer.execute(LOCK)
+        starting.start()
+        while not rebuild.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        writer.execute("INSERT INTO stored_events VALUES ('w1/deployments/a', 1, 'x', '', 1, now())")
+    starting.join(20)
+
+    assert not starting.is_alive()
+    assert before == rebuild.execute("SELECT 'deployment_versions'::regclass::oid")
