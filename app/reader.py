@@ -7,6 +7,7 @@ requests it serves came, so every read shows every write that was answered befor
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -18,7 +19,14 @@ import structlog
 from psycopg import AsyncConnection, IsolationLevel, errors
 
 from app import metrics
-from app.connections import CONNECT_SECONDS_MAX, LOST, Connections, LimitedAsyncConnection, address
+from app.connections import (
+    CONNECT_SECONDS_MAX,
+    LOST,
+    WAIT_SECONDS_MAX,
+    Connections,
+    LimitedAsyncConnection,
+    address,
+)
 from app.event_log import WAIT_FOR_WRITERS
 from app.projection_versions import Stale, ask_stale
 from projections.lists import ListQuery, Page, list_statement
@@ -47,6 +55,12 @@ READER_SESSION: Final[LiteralString] = """
     SET jit = off
 """
 
+KEEP_TABLES: Final[LiteralString] = (
+    "LOCK TABLE deployment_versions, deployment_config_versions IN ACCESS SHARE MODE"
+)
+"""Until the transaction ends no rebuild puts others in their place; a snapshot from before would not show
+all rows of these."""
+
 HEAD: Final[LiteralString] = """
     SELECT notification_id FROM stored_events ORDER BY notification_id DESC LIMIT 1
 """
@@ -73,6 +87,7 @@ class Found(NamedTuple):
 class _Question(NamedTuple):
     key: tuple[Any, ...]
     answer: asyncio.Future[Found | None]
+    since: float
 
 
 class _Batcher:
@@ -89,7 +104,7 @@ class _Batcher:
         if len(self._gathering) >= self._reader.queue_max:
             msg = f"{len(self._gathering)} reads are waiting already"
             raise Unreadable(msg)
-        question = _Question(key, asyncio.get_running_loop().create_future())
+        question = _Question(key, asyncio.get_running_loop().create_future(), time.monotonic())
         self._gathering.append(question)
         if self._running < self._reader.statements_max:
             self._running += 1
@@ -97,9 +112,7 @@ class _Batcher:
         return await question.answer
 
     async def _run(self) -> None:
-        while self._gathering:
-            batch = self._gathering[: self._reader.batch_max]
-            del self._gathering[: self._reader.batch_max]
+        while batch := self._take():
             work = asyncio.ensure_future(self._read(batch))
             await asyncio.wait([work])
             fault = work.exception()
@@ -111,6 +124,18 @@ class _Batcher:
                 else:
                     question.answer.set_result(work.result().get(n))
         self._running -= 1
+
+    def _take(self) -> list[_Question]:
+        """Who comes next. Where statements take long, those who have waited for several are let go."""
+        overdue = time.monotonic() - WAIT_SECONDS_MAX
+        late = [question for question in self._gathering if question.since < overdue]
+        for question in late:
+            if not question.answer.done():
+                msg = f"the read waited for more than {WAIT_SECONDS_MAX:g} seconds"
+                question.answer.set_exception(Unreadable(msg))
+        batch = self._gathering[len(late) :][: self._reader.batch_max]
+        del self._gathering[: len(late) + len(batch)]
+        return batch
 
     async def _read(self, batch: Sequence[_Question]) -> dict[int, Found]:
         keys = [dict(zip(self._names, (n, *question.key), strict=True)) for n, question in enumerate(batch)]
@@ -237,19 +262,29 @@ class Reader:
         """A connection, for so long at most; `Unreadable` if the database is away or has other tables."""
         try:
             async with self._readable(seconds) as connection:
-                yield connection
+                try:
+                    yield connection
+                except errors.FeatureNotSupported:
+                    # With what it has prepared on the tables before it would fail again and again.
+                    await connection.close()
+                    raise
         except OTHER_SHAPE as unknown:
             if found := await self.stale():
                 raise Unreadable("; ".join(map(str, found))) from unknown
+            if isinstance(unknown, errors.FeatureNotSupported):
+                msg = "the tables have just been replaced by others"
+                raise Unreadable(msg) from unknown
             raise
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
-        """Like `connection`, and all its statements see one state, whatever is committed meanwhile."""
+        """Like `connection`, and all its statements see one state, whatever is committed or switched."""
         async with self.connection() as connection:
             # Sent with the transaction's begin; statements outside of one do not know it.
             await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
             async with connection.transaction():
+                # Before the snapshot is taken, which is by the first statement that reads.
+                await connection.execute(KEEP_TABLES, prepare=False)
                 yield connection
 
     async def stale(self, seconds: float | None = None) -> list[Stale]:

@@ -18,13 +18,10 @@ from app.embedded_postgres import EmbeddedPostgres
 from app.event_log import WAIT_FOR_WRITERS
 from app.migrations import pending
 from app.postgres_programs import SUPERUSER
-from app.reader import HEAD, POSITION_AT, READER_SESSION
+from app.reader import HEAD, KEEP_TABLES, POSITION_AT, READER_SESSION
 from app.settings import BadSetting, Resolved
 
 _SESSION: Final[LiteralString] = "SET jit = off; SET work_mem = '64MB'; SET timezone = 'UTC'"
-_KEEP_TABLES: Final[LiteralString] = (
-    "LOCK TABLE deployment_versions, deployment_config_versions IN ACCESS SHARE MODE"
-)
 _SHOWN: Final[LiteralString] = "SELECT position FROM projection_position"
 _BEFORE: Final[LiteralString] = """
     SELECT notification_id FROM stored_events WHERE recorded_at < %s ORDER BY recorded_at DESC LIMIT 1
@@ -46,8 +43,8 @@ def snapshot(resolved: Resolved) -> Iterator[Connection[Any]]:
         connection.autocommit = False
         connection.read_only = True
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
-        # Before the snapshot is taken: tables that a rebuild puts in their place are not those it shows.
-        connection.execute(_KEEP_TABLES)
+        # Before the snapshot is taken.
+        connection.execute(KEEP_TABLES)
         yield connection
 
 
