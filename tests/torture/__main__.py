@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tests.torture import fuzz, plan
+from tests.torture import breaking, fuzz, plan
 from tests.torture.campaign import Order, torture
 from tests.torture.defects import defects, trials
 
@@ -18,6 +18,8 @@ app = App(
     version_flags=[],
 )
 app.command(fuzz.app)
+app.command(breaking.faults)
+app.command(breaking.overload)
 
 
 @app.default

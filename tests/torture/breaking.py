@@ -1,16 +1,14 @@
 """The long forms of the sweep of faults and of the overload, each on servers of its own.
 
-`python -m tests.torture.breaking faults|overload` prints its figures as Markdown; the exit code is 1 if a promise
-was broken.
+Each prints its figures as Markdown; the exit code is 1 if a promise was broken.
 """
 
 import random
-import sys
 import time
 from itertools import product
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from tests.support.postgres import database_server
 from tests.support.postgres_proxy import PostgresProxy
@@ -18,10 +16,7 @@ from tests.support.service import Service
 from tests.torture.faults import KINDS, MODES, READS, WRITES, Sweep
 from tests.torture.overload import campaign
 
-app = App(name="python -m tests.torture.breaking", help=__doc__, version_flags=[])
 
-
-@app.command
 def faults(
     *,
     seconds: Annotated[float, Parameter(help="When to stop, done or not.")] = 240.0,
@@ -48,7 +43,7 @@ def faults(
     outcomes = ", ".join(f"{count:,} × {status}" for status, count in sorted(found.outcomes.items()))
     print("| Sweep of faults | Result |")
     print("|---|---|")
-    print(f"| command | `faults --seconds {seconds:g} --seed {seed}` |")
+    print(f"| command | `scripts/torture faults --seconds {seconds:g} --seed {seed}` |")
     print(
         f"| kinds of write × with key, without, dry × kinds of fault; reads × kinds of fault | {done} of {len(plan)} |"
     )
@@ -58,7 +53,6 @@ def faults(
     return _told(found.problems)
 
 
-@app.command
 def overload(
     *,
     seconds: Annotated[float, Parameter(help="How long the surplus lasts.")] = 60.0,
@@ -73,7 +67,9 @@ def overload(
             report = campaign(service, url, seconds=seconds, connections=connections, times=times)
         finally:
             service.end()
-    for line in report.lines():
+    for line in report.lines(
+        f"scripts/torture overload --seconds {seconds:g} --connections {connections} --times {times:g}"
+    ):
         print(line)
     return _told(report.problems)
 
@@ -82,7 +78,3 @@ def _told(problems):
     for problem in problems:
         print(f"BROKEN: {problem}")
     return 1 if problems else 0
-
-
-if __name__ == "__main__":
-    sys.exit(app())

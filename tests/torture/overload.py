@@ -32,12 +32,13 @@ class Report:
     surplus: Result
     problems: list = field(default_factory=list)
 
-    def lines(self):
+    def lines(self, command):
         """The figures, as a table in Markdown."""
         refused = self.surplus.seconds.get("503") or [0.0]
         done = self.surplus.seconds.get("201") or [0.0]
         yield "| Overload | Result |"
         yield "|---|---|"
+        yield f"| command | `{command}` |"
         yield f"| writes/s without surplus, at most | {self.maximum:,.0f} |"
         yield f"| writes/s that fell due for {self.seconds:g} s | {self.surplus.offered / self.seconds:,.0f} |"
         yield f"| requests/s sent | {self.surplus.sent / self.seconds:,.0f} |"
