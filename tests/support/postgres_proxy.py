@@ -127,6 +127,10 @@ class PostgresProxy:
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _close(self):
+        for listening in self._server.sockets:
+            self._loop.remove_reader(listening.fileno())
+        # A server that is closed while it takes a connection leaves that one open for ever.
+        await asyncio.sleep(0.01)
         self._server.close()
         await self._cut()
 
@@ -149,6 +153,8 @@ class PostgresProxy:
             startup = await _sized(reader, b"")
             host, port = self._target["host"], self._target.get("port", "5432")
             await self._moving.wait()
+            if not self._server.is_serving():
+                raise ConnectionRefusedError
             from_server, to_server = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
             link = _Link(writer, to_server, _application_name(startup))
             self._links.add(link)
