@@ -157,6 +157,10 @@ FAULTS = {
         ],
         {"what": "extra", "valid_from": 8, "version": 9, "name": "llama"},
     ),
+    "wrong, in a column, beside a body that is right": (
+        ["UPDATE deployment_versions SET status_message = 'never' WHERE valid_from = 8"],
+        {"what": "wrong", "valid_from": 8, "fields": ["status_message"]},
+    ),
     "extra, of a stream that never was": (
         [
             "CREATE TEMP TABLE x AS SELECT * FROM deployment_versions WHERE valid_from = 8",
