@@ -10,6 +10,7 @@ import psycopg
 import structlog
 from psycopg.conninfo import conninfo_to_dict
 
+from app.background import beside
 from app.embedded_postgres import DATABASE, EmbeddedPostgres
 from app.migrations import migrate
 from app.postgres_programs import PostgresUnavailable
@@ -17,7 +18,7 @@ from app.roles import Roles, SetUp, excess, set_up
 from app.settings import Settings, masked
 
 SERVER_VERSION_MIN: Final = 15_00_00
-CONNECT_SECONDS_MAX: Final = 10
+START_CONNECT_SECONDS_MAX: Final = 10
 POSTMASTER_CHECK_SECONDS: Final = 0.25
 RESTART_SECONDS: Final = 0.5
 _UNSAFE: Final[LiteralString] = """
@@ -76,7 +77,7 @@ def bring_up_to_date(found: Database) -> None:
             database_role=conninfo_to_dict(found.url).get("user"),
             rights=rights,
         )
-    with psycopg.connect(found.url, connect_timeout=CONNECT_SECONDS_MAX) as connection:
+    with psycopg.connect(found.url, connect_timeout=START_CONNECT_SECONDS_MAX) as connection:
         unsafe = [name for (name,) in connection.execute(_UNSAFE)]
     if unsafe:
         log.warning(
@@ -108,7 +109,7 @@ def _identity(url: str) -> tuple[object, ...] | None:
 
 def _checked_version(url: str, setting: str) -> str:
     try:
-        with psycopg.connect(url, connect_timeout=CONNECT_SECONDS_MAX) as connection:
+        with psycopg.connect(url, connect_timeout=START_CONNECT_SECONDS_MAX) as connection:
             number = connection.info.server_version
             text = connection.info.parameter_status("server_version") or str(number)
             encoding = connection.info.parameter_status("server_encoding")
@@ -127,9 +128,8 @@ def _checked_version(url: str, setting: str) -> str:
 @contextmanager
 def _kept_running(server: EmbeddedPostgres) -> Iterator[None]:
     """Start the server again whenever its process has died."""
-    ending = threading.Event()
 
-    def watch() -> None:
+    def watch(ending: threading.Event) -> None:
         while not ending.wait(POSTMASTER_CHECK_SECONDS):
             if server.postmaster() is not None:
                 continue
@@ -143,10 +143,5 @@ def _kept_running(server: EmbeddedPostgres) -> Iterator[None]:
             else:
                 log.info("the embedded PostgreSQL runs again")
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
+    with beside(watch):
         yield
-    finally:
-        ending.set()
-        watcher.join()

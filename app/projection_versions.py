@@ -15,7 +15,6 @@ import msgspec
 from psycopg import Connection, Cursor
 from typing_extensions import override
 
-from domain.kinds import KINDS
 from domain.names import Resource
 from projections.definition import PROJECTIONS
 from projections.fold_version import fold_version
@@ -35,8 +34,7 @@ _STALE: Final[LiteralString] = """
 @cache
 def own_versions() -> Mapping[Resource, str]:
     """The version of each projection that this program has."""
-    decode = KINDS.decode
-    return {resource: fold_version(resource, decode) for resource in PROJECTIONS}
+    return {resource: fold_version(resource) for resource in PROJECTIONS}
 
 
 def versions_of(resources: Iterable[Resource]) -> dict[Resource, str]:

@@ -11,6 +11,7 @@ from typing import Final
 import psycopg
 import structlog
 
+from app.background import beside
 from app.projection_versions import stale_in
 from app.settings import Settings
 
@@ -38,9 +39,8 @@ def kept_building(
     if build is None:
         yield
         return
-    ending = threading.Event()
 
-    def watch() -> None:
+    def watch(ending: threading.Event) -> None:
         while not ending.is_set():
             process = multiprocessing.get_context("spawn").Process(target=build, args=(url, settings))
             process.start()
@@ -56,10 +56,5 @@ def kept_building(
             log.error("the build of projections died; starting it again", exit_code=process.exitcode)
             ending.wait(RESTART_SECONDS)
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
+    with beside(watch):
         yield
-    finally:
-        ending.set()
-        watcher.join()

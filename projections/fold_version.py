@@ -7,30 +7,28 @@ live tables with the real log does: `rebuild verify`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple, replace
 
+from domain.kinds import KINDS
 from domain.names import Resource
-from domain.stream import Event, Recorded
+from domain.stream import Recorded
 from projections.definition import PROJECTIONS, definition
 from projections.sample import sample
 from projections.timeline import OPEN, Row, Timeline
 from projections.versions import VersionsTable
 
-Decode = Callable[[str, bytes], Event]
-"""The event of a stored name and state."""
 Stream = tuple[str, str]
 Values = tuple[Any, ...]
 
 
-def fold_version(resource: Resource, decode: Decode) -> str:
+def fold_version(resource: Resource) -> str:
     """16 hexadecimal digits for the table's definition and what the fold makes of the sample log."""
     table = PROJECTIONS[resource]
-    streams = _streams(table, decode).items()
+    streams = _streams(table).items()
     found = [
         definition(resource, "").text,
         [row for stream, events in streams for row in _at_once(table, stream, events)],
@@ -39,12 +37,12 @@ def fold_version(resource: Resource, decode: Decode) -> str:
     return sha256(msgspec.json.encode(found)).hexdigest()[:16]
 
 
-def _streams(table: VersionsTable[Any], decode: Decode) -> dict[Stream, list[Recorded[Any]]]:
+def _streams(table: VersionsTable[Any]) -> dict[Stream, list[Recorded[Any]]]:
     streams: dict[Stream, list[Recorded[Any]]] = {}
     for position, stored in enumerate(sample(), 1):
         if stored.resource == table.resource:
             events = streams.setdefault((stored.workspace, stored.name), [])
-            event = decode(stored.topic, stored.state)
+            event = KINDS.decode(stored.topic, stored.state)
             events.append(Recorded(stored.workspace, stored.name, len(events) + 1, position, event))
     return streams
 

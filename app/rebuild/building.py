@@ -24,14 +24,13 @@ from app.projection_versions import Stale, stale_in
 from app.rebuild import registry, run
 from app.rebuild.registry import RebuildRefused
 from app.rebuild.run import Work
-from app.rebuild.workers import run_workers
+from app.rebuild.workers import CPUS, run_workers
 from app.settings import Settings
 from domain.kinds import UnreadableEventError
 from projections.definition import PROJECTIONS
 
 LOG_SECONDS: Final = 3.0
 RETRY_SECONDS: Final = 2.0
-CPUS: Final = len(os.sched_getaffinity(0))
 
 _log = structlog.get_logger()
 

@@ -13,13 +13,13 @@ from app.audit.database import current_database
 from app.audit.options import CODES, DONE, FAILED, OwnerOptions, told
 from app.rebuild import registry, rights, run
 from app.rebuild.display import Display
-from app.rebuild.options import CPUS, Workers
+from app.rebuild.options import Workers
 from app.rebuild.registry import RebuildRefused
 from app.rebuild.release_commands import compare, record
 from app.rebuild.run import Work
 from app.rebuild.telling import Status, print_done, print_outcome, print_verified
 from app.rebuild.verifying import verify as verified
-from app.rebuild.workers import run_workers
+from app.rebuild.workers import CPUS, run_workers
 from domain.names import Resource
 from projections.references import TABLES
 

@@ -34,7 +34,7 @@ KEY_COLUMNS: Final = 4
 """Columns of the key come first, and the answer last."""
 
 AHEAD: Final = 2
-"""Slices for each worker that are folded before they are asked for: memory does not grow with the log."""
+"""Slices for each worker folded before they are asked for: memory grows with the longest stream only."""
 
 COLUMNS: Final[dict[Resource, list[str]]] = {
     resource: list(shape.fields[KEY_COLUMNS:-1]) for resource, shape in SHAPES.items()

@@ -25,10 +25,11 @@ from app.audit.options import (
 from app.audit.tables import print_line
 from app.rebuild.display import Display
 from app.rebuild.fingerprints import fold
-from app.rebuild.options import CPUS, Workers
+from app.rebuild.options import Workers
 from app.rebuild.other_release import header, recording_by, recording_in, require_same_log
 from app.rebuild.recording import Header, RecordingRefused, new_file, rows_of, write
 from app.rebuild.release_check import ReleaseCheck
+from app.rebuild.workers import CPUS
 
 NO_OPTIONS: Final = Options()
 NO_DATABASE_OPTIONS: Final = DatabaseOptions()

@@ -19,6 +19,7 @@ from app.rebuild.tables import NEW, seen_first
 from app.rebuild.versions import require_own
 from domain.kinds import UnreadableEventError
 
+CPUS: Final = len(os.sched_getaffinity(0))
 POLL_SECONDS: Final = 0.2
 
 Seen = Callable[[], None]

@@ -31,7 +31,7 @@ def story(module_database_url, tmp_path_factory):
     release = Release(tmp_path_factory.mktemp("next"), EVOLVED)
 
     def command(*arguments):
-        done = release(*arguments, database_url=url)
+        done = release(*arguments, "--database-url", url)
         return done.returncode, done.stdout + done.stderr
 
     before = Rebuild(url).execute(STATES)

@@ -1,7 +1,6 @@
 """A rebuild beside a service under load: no request fails or waits for it, and nothing that was written is missed."""
 
 import itertools
-import threading
 import time
 
 import httpx
@@ -10,42 +9,23 @@ import pytest
 from tests.support.audit import fill
 from tests.support.builders import create, create_config, report
 from tests.support.rebuild import Rebuild
+from tests.support.working import Working
 
 WAIT_SECONDS_MAX = 5.0
 """Far more than the switch takes, on a machine that does other things; a request that waits for a rebuild takes longer."""
 
 
-class Writers:
+class Writers(Working):
     """Clients that write and read what they wrote, each its own deployments, and check every answer."""
 
     def __init__(self, url, count):
-        self.base = f"{url}/apis/models/v2/workspaces/default"
-        self.failures = []
+        super().__init__(count, f"{url}/apis/models/v2/workspaces/default")
         self.slowest = 0.0
         self.expected = {}
         self.requests = itertools.count()
-        self._ending = threading.Event()
-        self._threads = [threading.Thread(target=self._work, args=(n,)) for n in range(count)]
 
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._ending.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _work(self, number):
-        try:
-            with httpx.Client(base_url=self.base, timeout=60) as client:
-                for n in itertools.count():
-                    if self._ending.is_set():
-                        return
-                    self._story(client, f"w{number}-{n % 7}")
-        except (AssertionError, KeyError, httpx.HTTPError) as failure:
-            self.failures.append(repr(failure))
+    def act(self, client, number, n):
+        self._story(client, f"w{number}-{n % 7}")
 
     def _story(self, client, name):
         path = f"/deployments/{name}"
@@ -106,7 +86,7 @@ def test_nobody_notices_a_rebuild(rebuild, live_service):
     assert next(writers.requests) > 100
     assert writers.slowest < WAIT_SECONDS_MAX
     assert 0 == rebuild("verify", "--workers", 1), rebuild.out
-    with httpx.Client(base_url=writers.base) as client:
+    with httpx.Client(base_url=writers.base_url) as client:
         assert writers.expected == {
             name: client.get(f"/deployments/{name}").json() for name in writers.expected
         }

@@ -104,7 +104,7 @@ def test_code_that_answers_otherwise_is_found_out(rebuild, other, tmp_path):
     """Every row that differs is named, with what differs in it, and no other; beside or recorded, both ways."""
     fill(rebuild.database_url, [create(name="planned", project="p")])
     path = tmp_path / "other.gz"
-    against = other("rebuild", "record", "--output", path, database_url=rebuild.database_url)
+    against = other("rebuild", "record", "--output", path, "--database-url", rebuild.database_url)
     assert 0 == against.returncode, against.stderr
 
     assert 1 == rebuild("compare", "--against", other.directory, "--workers", 1, "--json"), rebuild.err

@@ -1,7 +1,5 @@
 """Two releases with different projections on one database: neither writes into the other's tables."""
 
-import itertools
-import threading
 import time
 
 import httpx
@@ -11,47 +9,29 @@ from app.projection_versions import own_versions
 from tests.support.audit import fill
 from tests.support.builders import create, create_config, report
 from tests.support.rebuild import Rebuild
-from tests.support.releases import Release
+from tests.support.release import Release
+from tests.support.working import Working
 
 BASE = "/apis/models/v2/workspaces/default"
 UNTAKEN_SECONDS_MAX = 10
-OTHER_ROWS = [("domain/deployment.py", '"Deployment update pending"', '"Update pending"')]
-OTHER_SHAPE = [
-    ("projections/deployment_versions.sql", "model_provider_id text", "provider text"),
-    ("projections/deployments.sql", "model_provider_id", "provider"),
-    ("projections/deployments.py", "    model_provider_id: str | None", "    provider: str | None"),
-]
+OTHER_ROWS = {"domain/deployment.py": [('"Deployment update pending"', '"Update pending"')]}
+OTHER_SHAPE = {
+    "projections/deployment_versions.sql": [("model_provider_id text", "provider text")],
+    "projections/deployments.sql": [("model_provider_id", "provider", 3)],
+    "projections/deployments.py": [("    model_provider_id: str | None", "    provider: str | None")],
+}
 
 
-class Clients:
+class Clients(Working):
     """Write through whichever of the services takes it, and read from all of them, until told to stop."""
 
     def __init__(self, urls):
+        super().__init__(2)
         self.urls = urls
-        self.failures = []
         self.acknowledged = {}
-        self._ending = threading.Event()
-        self._threads = [threading.Thread(target=self._work, args=(n,)) for n in range(2)]
 
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._ending.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _work(self, number):
-        try:
-            with httpx.Client(timeout=30) as client:
-                for n in itertools.count():
-                    if self._ending.is_set():
-                        return
-                    self._write(client, f"n{number}", f"{number}.{n}")
-        except (AssertionError, httpx.HTTPError) as failure:
-            self.failures.append(repr(failure))
+    def act(self, client, number, n):
+        self._write(client, f"n{number}", f"{number}.{n}")
 
     def _write(self, client, name, message):
         path = f"{BASE}/deployments/{name}"
@@ -79,6 +59,12 @@ def database(database_url):
         commands += [create(name=f"n{n}"), *[report("READY", str(k), name=f"n{n}") for k in range(9)]]
     fill(database_url, commands)
     return database_url
+
+
+def run(release, *arguments):
+    """Its exit code, and all that it prints."""
+    done = release(*arguments)
+    return done.returncode, done.stdout + done.stderr
 
 
 def ready(url):
@@ -124,11 +110,11 @@ def test_a_rolling_deployment_and_the_way_back(database, tmp_path, live_service,
         assert 503 == refused.status_code
         assert versions["new"] in refused.json()["detail"]
     with Clients([first.url, second.url]) as clients:
-        code, output = new.run("rebuild", "start", "--workers", "1", *where)
+        code, output = run(new, "rebuild", "start", "--workers", "1", *where)
         assert (1, True) == (code, "status_message, body" in output), output
         assert 1 == old("resume")
         assert "go on with the release that began it" in old.err
-        code, output = new.run("rebuild", "resume", "--accept-differences", *where)
+        code, output = run(new, "rebuild", "resume", "--accept-differences", *where)
         assert 0 == code, output
         becomes_ready(second.url)
         status, problems = ready(first.url)
@@ -137,10 +123,10 @@ def test_a_rolling_deployment_and_the_way_back(database, tmp_path, live_service,
         assert 503 == update(first.url).status_code
         assert 1 == old("verify", "--workers", "1")
         assert versions["new"] in old.err
-        code, output = new.run("rebuild", "rollback", *where)
+        code, output = run(new, "rebuild", "rollback", *where)
         assert (1, True) == (code, "go back with the release that made them" in output), output
     assert [] == clients.failures
-    code, output = new.run("rebuild", "verify", "--workers", "1", *where)
+    code, output = run(new, "rebuild", "verify", "--workers", "1", *where)
     assert 0 == code, output
 
     with Clients([first.url, second.url]) as clients:
@@ -188,7 +174,7 @@ def test_a_newer_release_builds_its_tables_itself(database, tmp_path, live_servi
     listed = httpx.get(f"{first.url}{sorted_list}")
     assert (503, True) == (listed.status_code, "older" in listed.json()["detail"])
     assert 200 == httpx.get(f"{first.url}{BASE}/deployments").status_code
-    code, output = new.run("rebuild", "verify", "--workers", "1", *where)
+    code, output = run(new, "rebuild", "verify", "--workers", "1", *where)
     assert 0 == code, output
     for name, message in clients.acknowledged.items():
         assert message == httpx.get(f"{third.url}{BASE}/deployments/{name}").json()["status_message"]

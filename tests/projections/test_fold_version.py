@@ -12,7 +12,6 @@ import pytest
 from domain import kinds
 from domain.deployment import DeploymentEvent
 from domain.deployment_config import DeploymentConfigEvent
-from domain.kinds import KINDS
 from projections import definition, fold_version, sample, sql
 from projections.fold_version import fold_version as version_of
 from tests.support.mutants import mutants
@@ -41,11 +40,10 @@ EQUIVALENT = [
     "_settle_latest: self._latest = None -> pass",
     "_end_as_latest: None -> 1",  # a row without a place is in no table: ending it there does nothing
 ]
-decode = KINDS.decode
 
 
 def versions():
-    return [version_of(resource, decode) for resource in RESOURCES]
+    return [version_of(resource) for resource in RESOURCES]
 
 
 def fold_functions():

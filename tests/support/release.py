@@ -1,9 +1,11 @@
 """Another release of the service: a copy of its packages with changes, run as a program of its own."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 
 from tests.support.service import Service
@@ -69,7 +71,10 @@ def upcast_updated(former: DeploymentUpdated1) -> DeploymentUpdated:
 
 
 class Release:
-    """What the packages are after some texts in their files, each there once, were replaced by others."""
+    """What the packages are after some texts in their files were replaced by others.
+
+    `changes` has for each file old and new texts; an old one is there once, or as often as a number behind it says.
+    """
 
     def __init__(self, directory, changes):
         self.directory = directory
@@ -78,26 +83,34 @@ class Release:
         for name, replacements in changes.items():
             path = directory / name
             text = path.read_text()
-            for old, new in replacements:
-                assert 1 == text.count(old), (name, old)
+            for old, new, *times in replacements:
+                assert (times or [1]) == [text.count(old)], (name, old)
                 text = text.replace(old, new)
             path.write_text(text)
 
-    def __call__(self, *arguments, database_url):
+    def __call__(self, *arguments):
         """Run its command line: what came of it."""
+        own = {key: value for key, value in os.environ.items() if not key.startswith("DEPLOYMENT_LEDGER_")}
         return subprocess.run(
             [sys.executable, "-c", "from app.cli import main; main()", *map(str, arguments)],
             cwd=self.directory,
-            env={**os.environ, "DEPLOYMENT_LEDGER_DATABASE_URL": database_url, **self._environ},
+            env={**own, **self.environ},
             capture_output=True,
             text=True,
+            timeout=120,
             check=False,
         )
 
     def serve(self, *flags):
         """Its service."""
-        return Service(*flags, environ=self._environ, cwd=self.directory)
+        return Service(*flags, environ=self.environ, cwd=self.directory)
+
+    @cached_property
+    def versions(self):
+        """The versions of its projections."""
+        return json.loads(self("version", "--json").stdout)["projections"]
 
     @property
-    def _environ(self):
+    def environ(self):
+        """What makes Python take the packages from here."""
         return {"PYTHONPATH": str(self.directory), "PYTHONDONTWRITEBYTECODE": "1"}
