@@ -7,4 +7,8 @@ a slow one never does. It gives `measurements`, of which `report` makes Markdown
 `workload` and `content` write a made-up log, `loading` stores it, `processes` runs a program and watches its
 memory and the time it takes of processors, `machine` says where all of this was measured. `rebuild` is the
 suite of rebuilds, with the `control` that copies finished rows; `commands` is the command line.
+
+Suites of the service open a `scene` with `servers` on one database, send them `load` from a process of its
+own, and let all that is compared take `turns`. `update` is the suite of updates; its limits are `pgbench`,
+the event `library` alone, and `constants` from the same HTTP server.
 """

@@ -7,16 +7,19 @@ from typing import Literal
 
 import msgspec
 
-Unit = Literal["events/s", "s", "µs/event", "MB", "bytes/event", "events", "rows", "x"]
+Unit = Literal[
+    "events/s", "requests/s", "s", "ms", "ms/request", "µs/event", "MB", "bytes/event", "events", "rows", "x"
+]
 
 
 class Measurement(msgspec.Struct, frozen=True):
-    """What was measured, once per repetition; `goal` is the least that is wanted, where something is."""
+    """What was measured, once per repetition; `goal` is the least or, `at_most`, the most that is wanted."""
 
     name: str
     unit: Unit
     values: tuple[float, ...]
     goal: float | None = None
+    at_most: bool = False
 
     @property
     def median(self) -> float:
@@ -26,7 +29,9 @@ class Measurement(msgspec.Struct, frozen=True):
     @property
     def reached(self) -> bool | None:
         """Whether the goal is reached; None where there is none."""
-        return None if self.goal is None else self.median >= self.goal
+        if self.goal is None:
+            return None
+        return self.median <= self.goal if self.at_most else self.median >= self.goal
 
 
 class Section(msgspec.Struct, frozen=True):

@@ -70,7 +70,8 @@ def _section(section: Section) -> str:
 def _row(measurement: Measurement) -> str:
     cells = (measurement.median, min(measurement.values), max(measurement.values))
     reached = {None: "", True: "reached", False: "missed"}[measurement.reached]
-    goal = "" if measurement.goal is None else f"≥ {_number(measurement.goal)}: {reached}"
+    least = "≤" if measurement.at_most else "≥"
+    goal = "" if measurement.goal is None else f"{least} {_number(measurement.goal)}: {reached}"
     return f"| {measurement.name} | {measurement.unit} | {' | '.join(map(_number, cells))} | {goal} |"
 
 

@@ -15,19 +15,30 @@ from app.event_log import EventMapper
 from tests.support.rebuild import Rebuild
 
 
-def test_the_quick_form_writes_a_report(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("suite", "sections", "line"),
+    [
+        ("rebuild", ["Speed", "Memory", "Disk"], "| rebuild | events/s |"),
+        (
+            "update",
+            ["Ratios", "Updates a second", "Time to answer", "Processor time and memory"],
+            "| service, 1 worker / library behind HTTP | x |",
+        ),
+    ],
+)
+def test_the_quick_form_writes_a_report(tmp_path, capsys, suite, sections, line):
     """Everything is measured and checked, and the report says it for people and for programs."""
-    code = run(["bench", "--quick", "--json", "--output", str(tmp_path)])
+    code = run(["bench", "--quick", "--only", suite, "--json", "--output", str(tmp_path)])
     out, err = capsys.readouterr()
 
     assert 0 == code, err
-    [suite] = json.loads(out)["suites"]
-    assert ["Speed", "Memory", "Disk"] == [section["title"] for section in suite["sections"]]
-    assert all(m["values"] and min(m["values"]) >= 0 for s in suite["sections"] for m in s["measurements"])
-    assert json.loads(out) == json.loads((tmp_path / "benchmark.json").read_text())
-    report = (tmp_path / "benchmark.md").read_text()
-    assert "| rebuild | events/s |" in report
-    assert "scripts/bench --quick" in report
+    [found] = json.loads(out)["suites"]
+    assert sections == [section["title"] for section in found["sections"]]
+    assert all(m["values"] and min(m["values"]) >= 0 for s in found["sections"] for m in s["measurements"])
+    assert json.loads(out) == json.loads((tmp_path / f"{suite}.json").read_text())
+    report = (tmp_path / f"{suite}.md").read_text()
+    assert line in report
+    assert f"scripts/bench --only {suite} --quick" in report
 
 
 def test_a_wrong_row_fails_the_run(database_url):
@@ -62,4 +73,6 @@ def test_goals():
     """A goal is reached by the median, and not where there is none."""
     assert Measurement("m", "x", (0.1, 0.7, 0.8), goal=0.6).reached
     assert not Measurement("m", "x", (0.1, 0.5, 0.8), goal=0.6).reached
+    assert Measurement("m", "ms", (0.1, 0.5, 0.8), goal=0.6, at_most=True).reached
+    assert not Measurement("m", "ms", (0.1, 0.7, 0.8), goal=0.6, at_most=True).reached
     assert Measurement("m", "x", (0.1,)).reached is None

@@ -1,20 +1,19 @@
 """Overload: ten times more writes than the service can do, from a process of their own."""
 
-import json
-import subprocess
-import sys
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import httpx
 import psutil
 import psycopg
 
-from tests.torture.load import NAMES, Order, Result
+from app.bench.load import Order, Result, offer, post
 
-ROOT = Path(__file__).parents[2]
 CONFIG = {"engine": "nim", "model_spec": {}, "executor_config": {"gpu": 1}}
 USUAL_CONNECTIONS = (64, 256)
+NAMES = 200
+PATIENCE_SECONDS = 1.0
+ROOT = "/apis/models/v2/workspaces/default"
+WRITES = tuple(post(f"{ROOT}/deployments/d{number}", b'{"config": "c"}') for number in range(NAMES))
 
 
 @dataclass
@@ -58,14 +57,14 @@ def campaign(service, database_url, *, seconds, connections, times):
     worker = psutil.Process(service.worker_pids()[0])
     acknowledged, best = [], (0.0, 1.0)
     for usual in USUAL_CONNECTIONS:
-        result, cpu = _measured(worker, Order(service.url, usual, seconds / 2))
+        result, cpu = _measured(worker, _order(service.url, usual, seconds / 2))
         acknowledged += result.acknowledged
         best = max(
             best, (result.in_time.get("201", 0) / seconds * 2, cpu / max(1, result.answers.get("201", 0)))
         )
     maximum, usual_cost = best
     before = worker.memory_info().rss
-    surplus, cpu = _measured(worker, Order(service.url, connections, seconds, times * maximum))
+    surplus, cpu = _measured(worker, _order(service.url, connections, seconds, times * maximum))
     cost = cpu / max(1, surplus.answers.get("201", 0))
     goodput = surplus.in_time.get("201", 0) / seconds
     growth = worker.memory_info().rss - before
@@ -79,19 +78,31 @@ def campaign(service, database_url, *, seconds, connections, times):
 
 
 def _prepare(url):
-    with httpx.Client(base_url=f"{url}/apis/models/v2/workspaces/default", timeout=30) as client:
+    with httpx.Client(base_url=f"{url}{ROOT}", timeout=30) as client:
         client.post("deployment-configs", json={"name": "c", **CONFIG})
         for number in range(NAMES):
             client.post("deployments", json={"name": f"d{number}", "config": "c"})
 
 
+def _order(url, connections, seconds, rate=0.0):
+    """Writes from clients that go away when they cannot send for a while; an answer's time is the service's."""
+    return Order(
+        url=url,
+        requests=WRITES,
+        connections=connections,
+        seconds=seconds,
+        rate=rate,
+        patience_seconds=PATIENCE_SECONDS,
+        since="sent",
+    )
+
+
 def _measured(worker, order):
     """The result, and the CPU seconds that the worker spent on it."""
     before = worker.cpu_times()
-    program = [sys.executable, "-m", "tests.torture.load", json.dumps(asdict(order))]
-    done = subprocess.run(program, cwd=ROOT, check=True, capture_output=True, text=True)
+    result = offer(order)
     after = worker.cpu_times()
-    return Result(**json.loads(done.stdout)), after.user + after.system - before.user - before.system
+    return result, after.user + after.system - before.user - before.system
 
 
 def _lost(database_url, positions):

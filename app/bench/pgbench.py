@@ -1,0 +1,108 @@
+"""The database's own limit: `pgbench` writes the rows of one update by one statement, a transaction each."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final, LiteralString, NamedTuple
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from app.bench.measurements import WrongAnswer
+from app.postgres_programs import EMBEDDED_BIN, Programs
+
+_TABLES: Final[LiteralString] = """
+    CREATE SCHEMA one_row;
+    CREATE TABLE one_row.stored_events (LIKE stored_events INCLUDING ALL);
+    CREATE TABLE one_row.deployment_versions (LIKE deployment_versions INCLUDING ALL);
+    INSERT INTO one_row.stored_events SELECT * FROM stored_events;
+    INSERT INTO one_row.deployment_versions SELECT * FROM deployment_versions;
+    CREATE SEQUENCE one_row.position;
+    SELECT setval('one_row.position', max(notification_id)) FROM stored_events;
+    -- The event is of the service's own making, so it has the same size.
+    DO $$ BEGIN
+        EXECUTE (SELECT format('ALTER TABLE one_row.stored_events ALTER state SET DEFAULT %L::bytea', state)
+                   FROM stored_events WHERE topic = 'deployment.updated' LIMIT 1);
+    END $$;
+    ANALYZE one_row.stored_events, one_row.deployment_versions
+"""
+# Every client has deployments of its own, so none waits for another one's row.
+_UPDATE: Final = """\
+\\set number random(0, {each} - 1) * {clients} + :client_id
+WITH place AS MATERIALIZED (SELECT nextval('one_row.position') AS position),
+before AS (
+    UPDATE one_row.deployment_versions v SET latest_until = place.position
+      FROM place
+     WHERE v.workspace = 'default' AND v.name = 'model-' || :number AND v.valid_until = 9223372036854775807
+       AND v.version = (SELECT max(m.version) FROM one_row.deployment_versions m
+                         WHERE m.workspace = 'default' AND m.name = 'model-' || :number
+                           AND m.valid_until = 9223372036854775807)
+    RETURNING v.*, place.position AS place, 'epoch'::timestamptz + place.position * interval '1 us' AS at
+),
+event AS (
+    INSERT INTO one_row.stored_events (originator_id, originator_version, topic, notification_id, recorded_at)
+    SELECT workspace || '/deployments/' || name, version + 1, 'deployment.updated', place, at FROM before
+)
+INSERT INTO one_row.deployment_versions (
+       workspace, name, version, valid_from, valid_until, latest_until, changed_position, created_position,
+       created_at, updated_at, config_version, id, project, config, status, status_message, model_provider_id,
+       body)
+SELECT workspace, name, version + 1, place, 9223372036854775807, 9223372036854775807, place, place,
+       at, at, config_version, id, project, config, status, status_message, model_provider_id, body
+  FROM before;
+"""
+# As the service's writer sets them, see app/event_log.py.
+_OPTIONS: Final = " ".join(
+    f"-c {name}=off" for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+)
+_DONE: Final = re.compile(r"number of transactions actually processed: (\d+)")
+_RATE: Final = re.compile(r"tps = ([0-9.]+)")
+
+
+class Ran(NamedTuple):
+    """Transactions, and how many there were in a second."""
+
+    transactions: int
+    rate: float
+
+
+def is_there() -> bool:
+    """Whether this PostgreSQL comes with `pgbench`."""
+    return (EMBEDDED_BIN / "pgbench").exists()
+
+
+def make_tables(url: str) -> None:
+    """Tables of their own in the schema `one_row`, with the rows that the service has written."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_TABLES)
+
+
+def update(url: str, directory: Path, *, deployments: int, clients: int, seconds: float) -> Ran:
+    """Updates of deployments `model-0` and so on, from so many connections."""
+    script = directory / "update.sql"
+    script.write_text(_UPDATE.format(each=deployments // clients, clients=clients), encoding="utf-8")
+    before = _events(url)
+    ran = run(url, script, clients=clients, seconds=seconds)
+    if (events := _events(url) - before) != ran.transactions:
+        message = f"pgbench did {ran.transactions} transactions, but there are {events} events more"
+        raise WrongAnswer(message)
+    return ran
+
+
+def run(url: str, script: Path, *, clients: int, seconds: float) -> Ran:
+    """A script's transactions, as fast as they can be done."""
+    conninfo = make_conninfo(url, options=_OPTIONS)
+    flags = ("-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(max(1, round(seconds))))
+    printed = Programs(EMBEDDED_BIN, None).run("pgbench", *flags, "-f", str(script), conninfo)
+    done, rate = _DONE.search(printed), _RATE.search(printed)
+    if done is None or rate is None:
+        message = f"pgbench says something else than how many transactions it did: {printed}"
+        raise WrongAnswer(message)
+    return Ran(int(done[1]), float(rate[1]))
+
+
+def _events(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        [(count,)] = connection.execute("SELECT count(*) FROM one_row.stored_events")
+    return int(count)
