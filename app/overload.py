@@ -24,10 +24,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 RETRY_AFTER_SECONDS: Final = 1
-PAUSE_SECONDS: Final = 0.005
-AT_ONCE_MIN: Final = 1
-PER_CPU_SECOND: Final = 300
-"""To turn one away takes 100 to 200 microseconds of all threads: together, a twentieth of the time."""
+PAUSE_SECONDS: Final = 0.01
+AT_ONCE_MAX: Final = 5
+"""To turn one away takes 100 microseconds of all threads: together, a twentieth of the time."""
 
 LOG_SECONDS: Final = 1.0
 
@@ -91,18 +90,15 @@ class WritesInHand:
         await send({"type": "http.response.body", "body": _BODY})
 
     async def _answer(self) -> None:
-        """Turn away those who are held, so many for the time that the process works."""
-        count = AT_ONCE_MIN
+        """Turn away those who are held, a few at a time."""
         while self._held:
-            for _ in range(min(count, len(self._held))):
+            for _ in range(min(AT_ONCE_MAX, len(self._held))):
                 held = self._held.popleft()
                 self._turned_away += 1
                 if not held.done():
                     held.set_result(False)
             self._tell()
-            began = time.process_time()
             await asyncio.sleep(PAUSE_SECONDS)
-            count = max(AT_ONCE_MIN, round((time.process_time() - began) * PER_CPU_SECOND))
         self._answering = None
 
     def _tell(self) -> None:
