@@ -162,8 +162,8 @@ class Load:
             result.offered += 1
 
     def _pause(self, began: float, now: float) -> float:
-        """Seconds until the next request is due."""
-        if not self._order.rate or self._all_offered():
+        """Seconds until the next request is due, if it can be sent then."""
+        if not self._order.rate or self._all_offered() or not self._free:
             return 0.1
         return max(0.0, min(began + self.result.offered / self._order.rate - now, 0.1))
 
