@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from app.settings import DEFAULTS
 from tests.support.postgres import database_server
 from tests.support.postgres_proxy import PostgresProxy
 from tests.support.service import Service
@@ -61,10 +62,13 @@ def overload(
     workers: Annotated[int, Parameter(help="HTTP worker processes of the service.")] = 1,
 ) -> int:
     """Ask for many times what the service can do."""
+    places = DEFAULTS.write_queue_max * workers
     with database_server() as server, server.new_database() as url:
         service = Service("--database-url", url, "--log-level", "error", "--workers", workers)
         try:
-            report = campaign(service, url, seconds=seconds, connections=connections, times=times)
+            report = campaign(
+                service, url, seconds=seconds, connections=connections, times=times, in_hand_max=places
+            )
         finally:
             service.end()
     for line in report.lines(

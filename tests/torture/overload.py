@@ -1,6 +1,7 @@
 """Overload: ten times more writes than the service can do, from a process of their own."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import httpx
 import psutil
@@ -9,11 +10,30 @@ import psycopg
 from app.bench.load import Order, Result, offer, post
 
 CONFIG = {"engine": "nim", "model_spec": {}, "executor_config": {"gpu": 1}}
-USUAL_CONNECTIONS = (64, 256)
+USUAL_SHARES = (0.5, 1)
+"""Clients that find out the maximum: as parts of the writes that the service has in hand at once."""
 NAMES = 200
 PATIENCE_SECONDS = 1.0
 ROOT = "/apis/models/v2/workspaces/default"
 WRITES = tuple(post(f"{ROOT}/deployments/d{number}", b'{"config": "c"}') for number in range(NAMES))
+
+
+class Measured(NamedTuple):
+    """What became of an order, and the CPU seconds that the worker spent on it."""
+
+    order: Order
+    result: Result
+    cpu: float
+
+    @property
+    def done(self):
+        """Writes that were done, also after the time was over."""
+        return self.result.answers.get("201", 0)
+
+    @property
+    def rate(self):
+        """Writes a second."""
+        return self.result.in_time.get("201", 0) / self.order.seconds
 
 
 @dataclass
@@ -21,15 +41,21 @@ class Report:
     """What was measured; `problems` has a sentence for every broken promise."""
 
     seconds: float
-    maximum: float
-    """Writes a second, the most that were done without a surplus."""
+    before: float
+    after: float
+    """Writes a second without a surplus, the most that were done, before it and after it."""
     goodput: float
     """Writes a second under the surplus."""
     efficiency: float
-    """Writes for each second of CPU under the surplus, as a part of those without: no other load disturbs it."""
+    """Writes for each second of the worker's CPU under the surplus, as a part of those without."""
     memory_growth_bytes: int
     surplus: Result
     problems: list = field(default_factory=list)
+
+    @property
+    def maximum(self):
+        """What can be done in the middle of it: the log grows, and machines have other things to do."""
+        return (self.before + self.after) / 2
 
     def lines(self, command):
         """The figures, as a table in Markdown."""
@@ -38,11 +64,12 @@ class Report:
         yield "| Overload | Result |"
         yield "|---|---|"
         yield f"| command | `{command}` |"
-        yield f"| writes/s without surplus, at most | {self.maximum:,.0f} |"
+        yield f"| writes done under surplus | {self.goodput / self.maximum:.0%} of the most without |"
+        yield f"| writes for each second of the worker's CPU | {self.efficiency:.0%} of those without |"
+        yield f"| writes/s without surplus, at most: before, after | {self.before:,.0f}, {self.after:,.0f} |"
         yield f"| writes/s that fell due for {self.seconds:g} s | {self.surplus.offered / self.seconds:,.0f} |"
         yield f"| requests/s sent | {self.surplus.sent / self.seconds:,.0f} |"
-        yield f"| writes/s done | {self.goodput:,.0f}, {self.goodput / self.maximum:.0%} of the most |"
-        yield f"| writes for each second of CPU | {self.efficiency:.0%} of those without surplus |"
+        yield f"| writes/s done | {self.goodput:,.0f} |"
         yield f"| answered 503 | {self.surplus.answers.get('503', 0):,} |"
         yield f"| seconds until 503: median, 99 %, longest | {_quantiles(refused)} |"
         yield f"| seconds until 201: median, 99 %, longest | {_quantiles(done)} |"
@@ -51,30 +78,41 @@ class Report:
         yield f"| acknowledged writes lost | {len(self.problems)} |"
 
 
-def campaign(service, database_url, *, seconds, connections, times):
-    """Find out how much the service can do, ask for so many times that, and look at what it did."""
+def campaign(service, database_url, *, seconds, connections, times, in_hand_max):
+    """Find out how much the service can do, ask for so many times that, find it out again, and look."""
     _prepare(service.url)
     worker = psutil.Process(service.worker_pids()[0])
-    acknowledged, best = [], (0.0, 1.0)
-    for usual in USUAL_CONNECTIONS:
-        result, cpu = _measured(worker, _order(service.url, usual, seconds / 2))
-        acknowledged += result.acknowledged
-        best = max(
-            best, (result.in_time.get("201", 0) / seconds * 2, cpu / max(1, result.answers.get("201", 0)))
-        )
-    maximum, usual_cost = best
-    before = worker.memory_info().rss
-    surplus, cpu = _measured(worker, _order(service.url, connections, seconds, times * maximum))
-    cost = cpu / max(1, surplus.answers.get("201", 0))
-    goodput = surplus.in_time.get("201", 0) / seconds
-    growth = worker.memory_info().rss - before
-    report = Report(seconds, maximum, goodput, usual_cost / cost, growth, surplus)
-    report.problems += _lost(database_url, acknowledged + surplus.acknowledged)
-    if set(surplus.answers) - {"201", "503", "429"}:
-        report.problems.append(f"answers other than 201, 429 and 503: {surplus.answers}")
-    if surplus.broken or surplus.unanswered:
-        report.problems.append(f"{surplus.broken} connections broken, {surplus.unanswered} unanswered")
+    usual = [_order(service.url, round(in_hand_max * share), seconds / 4) for share in USUAL_SHARES]
+    before = [_measured(worker, order) for order in usual]
+    rate = times * max(each.rate for each in before)
+    memory = worker.memory_info().rss
+    surplus = _measured(worker, _order(service.url, connections, seconds, rate))
+    growth = worker.memory_info().rss - memory
+    after = [_measured(worker, order) for order in usual]
+    best = max(zip(before, after, strict=True), key=lambda pair: sum(each.rate for each in pair))
+    report = Report(
+        seconds=seconds,
+        before=best[0].rate,
+        after=best[1].rate,
+        goodput=surplus.rate,
+        efficiency=_writes_for_cpu(surplus) / _writes_for_cpu(*best),
+        memory_growth_bytes=growth,
+        surplus=surplus.result,
+    )
+    acknowledged = [position for each in (*before, surplus, *after) for position in each.result.acknowledged]
+    report.problems += [*_lost(database_url, acknowledged), *_unexpected(surplus.result)]
     return report
+
+
+def _writes_for_cpu(*measured):
+    return sum(each.done for each in measured) / sum(each.cpu for each in measured)
+
+
+def _unexpected(result):
+    if set(result.answers) - {"201", "503", "429"}:
+        yield f"answers other than 201, 429 and 503: {result.answers}"
+    if result.broken or result.unanswered:
+        yield f"{result.broken} connections broken, {result.unanswered} unanswered"
 
 
 def _prepare(url):
@@ -98,11 +136,10 @@ def _order(url, connections, seconds, rate=0.0):
 
 
 def _measured(worker, order):
-    """The result, and the CPU seconds that the worker spent on it."""
     before = worker.cpu_times()
     result = offer(order)
     after = worker.cpu_times()
-    return result, after.user + after.system - before.user - before.system
+    return Measured(order, result, after.user + after.system - before.user - before.system)
 
 
 def _lost(database_url, positions):
