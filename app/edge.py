@@ -20,7 +20,7 @@ from app.answers import problem
 from app.callers import Rejection
 from app.identity import Identity
 from app.ledger import VARY
-from app.overload import WritesInHand, read_ahead
+from app.overload import Bodies, Full, WritesInHand
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -54,7 +54,7 @@ class Edge:
         self._application = application
         self._identity = identity
         self._writes = WritesInHand(writes_max, [(b"vary", VARY.encode())])
-        self._body_bytes_max = body_bytes_max
+        self._bodies = Bodies(bytes_max=body_bytes_max, seconds_max=body_read_seconds)
         self._body_read_seconds = body_read_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,22 +77,31 @@ class Edge:
         if rejection is not None:
             await self._serve(scope, receive, send, began, rejection)
             return
-        seconds = self._body_read_seconds
-        whole = await read_ahead(receive, bytes_max=self._body_bytes_max, seconds=seconds)
-        if whole is None:
-            reason = f"The request body did not arrive within {seconds:g} seconds"
+        try:
+            body = await self._bodies.read_ahead(receive)
+        except TimeoutError:
+            reason = f"The request body did not arrive within {self._body_read_seconds:g} seconds"
             late = Rejection(problem(408, reason), "late", reason)
             await self._serve(scope, receive, send, began, late)
             return
+        except Full:
+            await self._writes.turn_away(scope["method"], send)
+            return
+        try:
+            await self._write_whole(scope, body, send, began)
+        finally:
+            self._bodies.forget(body)
+
+    async def _write_whole(self, scope: Scope, body: Receive, send: Send, began: float) -> None:
+        """Serve a write whose body is there, if there is a place."""
         if not await self._writes.room():
             await self._writes.turn_away(scope["method"], send)
             return
-        if admitted_of(scope).over() is not None:
-            # While the body came the caller's rights changed, or its token expired.
-            rejection = await self._admit(scope)
+        # While the body came the caller's rights may have changed, or its token expired.
+        rejection = await self._admit(scope) if admitted_of(scope).over() is not None else None
         self._writes.take()
         try:
-            await self._serve(scope, whole, send, began, rejection)
+            await self._serve(scope, body, send, began, rejection)
         finally:
             self._writes.give_back()
 

@@ -28,6 +28,10 @@ PAUSE_SECONDS: Final = 0.01
 AT_ONCE_MAX: Final = 5
 """To turn one away takes 100 microseconds of all threads: together, a twentieth of the time."""
 
+SMALL_BYTES_MAX: Final = 2**16
+LARGE_BYTES_MAX: Final = 2**26
+"""What all bodies have beyond the small part of each; the largest that can be allowed fits."""
+
 LOG_SECONDS: Final = 1.0
 
 _DETAIL: Final = (
@@ -108,23 +112,70 @@ class WritesInHand:
             self._told_at, self._turned_away = now, 0
 
 
-async def read_ahead(receive: Receive, *, bytes_max: int, seconds: float) -> Receive | None:
-    """Await a request's body, and give what hands it over; None if it did not arrive in time.
+class Full(Exception):
+    """There is no memory for another large body."""
 
-    So a write takes nobody's place while its client still sends. Of a body larger than allowed only so much
-    is read as shows that it is.
+
+class Body:
+    """What has arrived of a request's body; called, it hands that over as the server would."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.size = 0
+        self.is_whole = False
+        self._receive = receive
+        self._messages: deque[Message] = deque()
+
+    @property
+    def large_bytes(self) -> int:
+        """How much it is more than small."""
+        return max(0, self.size - SMALL_BYTES_MAX)
+
+    async def __call__(self) -> Message:
+        """Its next part."""
+        return self._messages.popleft() if self._messages else await self._receive()
+
+    async def take_in(self) -> None:
+        """Await the next part."""
+        message = await self._receive()
+        self._messages.append(message)
+        self.size += len(message.get("body", b""))
+        self.is_whole = not message.get("more_body", False)
+
+
+class Bodies:
+    """Bodies of writes, read before a write takes a place and held until it is answered.
+
+    So a client that still sends takes nobody's place. A small body always has room; what is longer shares a
+    limit, so that many who send large bodies slowly keep out each other, and nobody else.
     """
-    messages: deque[Message] = deque()
-    size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            while not messages or (messages[-1].get("more_body") and size <= bytes_max):
-                messages.append(await receive())
-                size += len(messages[-1].get("body", b""))
-    except TimeoutError:
-        return None
 
-    async def hand_over() -> Message:
-        return messages.popleft() if messages else await receive()
+    def __init__(self, *, bytes_max: int, seconds_max: float) -> None:
+        self._bytes_max = bytes_max
+        self._seconds_max = seconds_max
+        self._large_bytes = 0
 
-    return hand_over
+    async def read_ahead(self, receive: Receive) -> Body:
+        """A body, to be forgotten afterwards; of one larger than allowed, what shows that it is.
+
+        Raises `TimeoutError` if it does not arrive in time, `Full` if there is no memory for it.
+        """
+        body = Body(receive)
+        try:
+            async with asyncio.timeout(self._seconds_max):
+                while not body.is_whole and body.size <= self._bytes_max:
+                    before = body.large_bytes
+                    await body.take_in()
+                    self._hold(body.large_bytes - before)
+        except BaseException:
+            self.forget(body)
+            raise
+        return body
+
+    def _hold(self, large_bytes: int) -> None:
+        self._large_bytes += large_bytes
+        if self._large_bytes > LARGE_BYTES_MAX:
+            raise Full
+
+    def forget(self, body: Body) -> None:
+        """It is needed no more."""
+        self._large_bytes -= body.large_bytes

@@ -1,5 +1,6 @@
 """Far more than the service can do, and clients that take their time."""
 
+import json
 import re
 import socket
 import time
@@ -10,6 +11,7 @@ import httpx
 import psutil
 import pytest
 
+from app.overload import LARGE_BYTES_MAX, SMALL_BYTES_MAX
 from tests.support.service import Service
 from tests.torture.overload import campaign
 
@@ -17,6 +19,7 @@ ROOT = "/apis/models/v2/workspaces/default"
 CONFIG = {"name": "c", "engine": "nim", "model_spec": {}, "executor_config": {"gpu": 1}}
 READ_SECONDS = 2.0
 MANY = 1500
+LARGE = 900_000
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +87,25 @@ def test_clients_that_never_finish_take_nobody_s_place(service, http, number, se
 
     worker = psutil.Process(service.worker_pids()[0])
     assert len(worker.net_connections("tcp")) < 100
+
+
+def test_large_bodies_that_never_end_use_up_no_memory(service, http):
+    """So many find room; others are told to come back, and small writes are served as if nothing were."""
+    worker = psutil.Process(service.worker_pids()[0])
+    before = worker.memory_info().rss
+    head = b"POST %s/deployment-configs HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+    clients = slow_clients(service, head % ROOT.encode() + b" " * LARGE, 200)
+    check_service(http, 4)
+
+    statuses = [client.recv(1000)[9:12] for client in clients]
+    assert {b"408", b"503"} == set(statuses)
+    assert statuses.count(b"408") == LARGE_BYTES_MAX // (LARGE - SMALL_BYTES_MAX)
+    assert worker.memory_info().rss - before < 3 * LARGE_BYTES_MAX
+    for client in clients:
+        client.close()
+    large = json.dumps({**CONFIG, "name": "large"}).encode() + b" " * LARGE
+    headers = {"content-type": "application/json"}
+    assert http.post(f"{ROOT}/deployment-configs", content=large, headers=headers).status_code == 201
 
 
 def test_clients_that_read_nothing_take_nobody_s_place(service, http):
