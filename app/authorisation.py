@@ -68,13 +68,13 @@ def authorising(app: ASGIApp) -> ASGIApp:
     """
 
     async def authorised(scope: Scope, receive: Receive, send: Send) -> None:
-        _require_right(scope)
+        require_right(scope)
         await app(scope, receive, send)
 
     return authorised
 
 
-def _require_right(scope: Any) -> None:
+def require_right(scope: Any) -> None:
     """`Denied` if the caller may not do in the workspace of the path what the handler does."""
     name = scope["route_handler"].handler_name
     right = NEEDED[name]

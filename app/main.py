@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import cast
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -27,6 +26,7 @@ from app.broadcaster import END_STREAMS, Broadcaster
 from app.doorbell import Doorbell
 from app.edge import Application, Edge
 from app.event_log import EventLog
+from app.fast_path import FastPath
 from app.framing import Framing
 from app.health import Health
 from app.identity import identity_of
@@ -94,6 +94,8 @@ def create_app(settings: Settings) -> Application:
         await broadcaster.stop()
         await reader.stop()
 
+    # Where everybody may do everything there is nobody to ask.
+    restricted = identity.policies.current is not EVERYONE
     routes = Litestar(
         route_handlers=[
             deployments.ROUTES,
@@ -110,8 +112,7 @@ def create_app(settings: Settings) -> Application:
             "identity": Provide(lambda: identity, sync_to_thread=False, use_cache=True),
             "watching": Provide(lambda: watching, sync_to_thread=False, use_cache=True),
         },
-        # Where everybody may do everything there is nobody to ask.
-        middleware=[] if identity.policies.current is EVERYONE else [authorisation.authorising],
+        middleware=[authorisation.authorising] if restricted else [],
         exception_handlers=problems.HANDLERS,
         lifespan=[lifespan],
         request_max_body_size=settings.body_bytes_max,
@@ -121,7 +122,7 @@ def create_app(settings: Settings) -> Application:
     authorisation.require_listed(routes.routes)
     routes.state.openapi = docs.serialized(routes.routes)
     edge = Edge(
-        cast("Application", routes),
+        FastPath(routes, ledger, restricted=restricted),
         identity,
         writes_max=settings.write_queue_max,
         body_bytes_max=settings.body_bytes_max,

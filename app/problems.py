@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 from litestar.exceptions import HTTPException
 from litestar.response import Response
+from litestar.response.base import ASGIResponse
 
 from app.admission import Denied, denied
 from app.answers import Answer, problem, refused
@@ -85,6 +86,13 @@ def failure(scope: Any) -> Answer:
     if handler is None:
         return problem(500, "An unexpected error occurred.")
     return problem(500, f"Failed to {handler.handler_name.replace('_', ' ')}")
+
+
+def answer_to(request: AnyRequest, raised: Exception) -> ASGIResponse:
+    """The response to what a handler raises, as the framework finds it in the table below."""
+    found = next(HANDLERS[kind] for kind in type(raised).__mro__ if kind in HANDLERS)
+    response: Response[bytes] = found(request, raised)
+    return response.to_asgi_response(None, request)
 
 
 def respond(answer: Answer, headers: Mapping[str, str] | None = None) -> Response[bytes]:
