@@ -1,10 +1,14 @@
 """One shape for every log line of every process: ours, the HTTP server's and the libraries'."""
 
+import asyncio
+import atexit
 import json
 import logging
 import re
 import sys
-from typing import Any, Final
+from collections import deque
+from contextlib import suppress
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -37,7 +41,7 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
     structlog.configure(
         processors=[*SHARED, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", GatheredLines(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -58,6 +62,44 @@ def _renderers(log_format: LogFormat) -> list[Processor]:
         exception_formatter=structlog.dev.plain_traceback,
     )
     return [console if sys.stderr.isatty() else PlainLines(console)]
+
+
+class GatheredLines:
+    """A file of lines: those that an event loop makes in one turn are written together, all others at once.
+
+    Each write lets other threads take over, which costs more than the line.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._lines: deque[str] = deque()
+        self._is_due = False
+        atexit.register(self._write_out)
+
+    def write(self, line: str) -> None:
+        """Write a line, at the end of the loop's turn if one runs here."""
+        self._lines.append(line)
+        if self._is_due:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._write_out()
+        else:
+            self._is_due = True
+            loop.call_soon(self._write_out)
+
+    def flush(self) -> None:
+        """Nothing: what is due is written soon."""
+
+    def _write_out(self) -> None:
+        self._is_due = False
+        lines = []
+        with suppress(IndexError):  # another thread may be writing them out
+            while True:
+                lines.append(self._lines.popleft())
+        self._file.write("".join(lines))
+        self._file.flush()
 
 
 class PlainLines:

@@ -1,12 +1,14 @@
 """Log lines look the same, however they are made."""
 
+import asyncio
+import io
 import json
 
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.logs import PlainLines, to_json
+from app.logs import GatheredLines, PlainLines, to_json
 
 CONSOLE = structlog.dev.ConsoleRenderer(colors=False)
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.text()))
@@ -32,3 +34,22 @@ def test_json_lines_hold_any_value(values):
 
     assert {**line, "fault": "ValueError('x')"}.keys() == json.loads(to_json(line)).keys()
     assert "\udc80" == json.loads(to_json(line))["path"]
+
+
+def test_lines_of_a_turn_are_written_together():
+    """In order, and at once where no loop runs."""
+    file = io.StringIO()
+    lines = GatheredLines(file)
+    lines.write("before\n")
+    assert "before\n" == file.getvalue()
+
+    async def turn():
+        lines.write("1\n")
+        lines.write("2\n")
+        assert "before\n" == file.getvalue()
+        await asyncio.sleep(0)
+        assert "before\n1\n2\n" == file.getvalue()
+        lines.write("3\n")
+
+    asyncio.run(turn())
+    assert "before\n1\n2\n3\n" == file.getvalue()
