@@ -19,6 +19,7 @@ PROJECTIONS: Final[dict[Resource, VersionsTable[Any]]] = {
     "deployment-configs": DEPLOYMENT_CONFIGS,
 }
 _COMMENT: Final = re.compile("--.*")
+_BY_NAME: Final = re.compile(r'\(workspace(?: COLLATE "POSIX")?, name\b')
 
 
 class Definition(NamedTuple):
@@ -26,6 +27,11 @@ class Definition(NamedTuple):
 
     create: LiteralString
     indexes: dict[str, LiteralString]
+
+    @property
+    def by_name(self) -> dict[str, LiteralString]:
+        """Those of the indexes, the key among them, that have the rows of a name beside each other."""
+        return {name: index for name, index in self.indexes.items() if _BY_NAME.search(index)}
 
     @property
     def text(self) -> str:

@@ -2,9 +2,10 @@
 
 The way of a rebuild. `start` notes the end of the log (the base) and cuts the streams into slices of about
 the same number of events. Worker processes claim slices and load the rows that their streams add up to into
-tables in the schema `rebuild`. Then indexes are built, the new tables are brought to the end of the log in
-rounds and compared with the live ones, and one short transaction puts them in the live ones' place. Those
-stay in the schema `retired`, for `rollback`, until `clean` drops them.
+tables in the schema `rebuild`, with the key and the indexes by name in place. Then the other indexes are
+built, the new tables are brought to the end of the log in rounds and compared with the live ones, and one
+short transaction puts them in the live ones' place. Those stay in the schema `retired`, for `rollback`, until
+`clean` drops them.
 
 Why it can be killed at any moment. A slice's claim is a row lock; its rows and the mark that it is done are
 one transaction: whatever ends the connection undoes both, and the slice is free. Each index, each round and

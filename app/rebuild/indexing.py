@@ -15,8 +15,8 @@ from app.rebuild.tables import NEW
 from domain.names import Resource
 from projections.references import TABLES
 
-AT_A_TIME: Final = 4
-"""Builds at the same time: PostgreSQL lets those of one table read it together, which is most of the work."""
+AT_A_TIME: Final = 5
+"""Builds at the same time, all of the larger table: PostgreSQL lets them read it together."""
 
 _BUILDER: Final = 0x696E_6465_7865_7300  # "indexes" in ASCII
 _SESSION: Final[LiteralString] = f"""
@@ -38,11 +38,7 @@ def finish(
     missing = [
         statement for resource in resources for statement in live_tables.missing_indexes(connection, resource)
     ]
-    # A key keeps all others away from its table, an index lets others be built on it.
-    keys = [statement for statement in missing if statement.startswith("ALTER TABLE")]
-    for key in keys:
-        connection.execute(key)
-    _execute(connection, [statement for statement in missing if statement not in keys])
+    _execute(connection, missing)
     analyze = sql.SQL("ANALYZE {}")
     _execute(connection, [analyze.format(sql.Identifier(NEW, TABLES[resource])) for resource in resources])
 
