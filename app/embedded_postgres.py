@@ -18,6 +18,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -42,6 +43,21 @@ SOCKET_PATH_BYTES_MAX: Final = 107
 STOP_SECONDS_MAX: Final = 120
 POLL_SECONDS: Final = 0.05
 
+SHARED_BUFFERS_MB: Final = (128, 2048)
+"""The least and the most of them: beyond, PostgreSQL gains little, and the machine's other caches lose."""
+MEMORY_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
+"""What a container may use, if there is a limit."""
+
+
+def _shared_buffers() -> str:
+    """An eighth of the memory there is."""
+    memory = psutil.virtual_memory().total
+    with suppress(OSError, ValueError):
+        memory = min(memory, int(MEMORY_LIMIT.read_text()))
+    least, most = SHARED_BUFFERS_MB
+    return f"{min(max(memory // 8 // 2**20, least), most)}MB"
+
+
 OPTIONS: Final[Mapping[str, str]] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -49,7 +65,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
-    "shared_buffers": "256MB",
+    "shared_buffers": _shared_buffers(),
     "max_wal_size": "4GB",
     # Every statement of ours is short: compiling a plan costs more than it saves.
     "jit": "off",
