@@ -9,14 +9,18 @@ import msgspec
 from psycopg import Connection, sql
 
 from app.audit.stored_rows import SHAPES, Shape
+from app.rebuild import registry
 from app.rebuild.registry import END_WITH_CLIENT, Slice
 from domain.kinds import KINDS
 from domain.names import Resource, split_stream_id
 from domain.stream import Recorded
 from projections.timeline import OPEN, Row, Timeline
 
-WAITING_MAX: Final = 2_000
-"""Rows, and events of one stream, in memory at a time: a rebuild needs no more for a longer log."""
+WAITING_MAX: Final = registry.SLICE_EVENTS
+"""Rows, and events, in memory at a time: a rebuild needs no more for a longer log.
+
+Most slices are then one read, and one COPY to each table: fewer rows at a time cost a tenth more.
+"""
 
 _EVENTS: Final[LiteralString] = """
     SELECT originator_id, originator_version, topic, state, notification_id

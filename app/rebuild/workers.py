@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import multiprocessing.connection
 import os
 import sys
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -36,9 +36,9 @@ def run_workers(url: str, run: Run, count: int, seen: Seen) -> None:
     ]
     for process in processes:
         process.start()
-    while any(process.is_alive() for process in processes):
+    while alive := [process.sentinel for process in processes if process.is_alive()]:
         seen()
-        time.sleep(POLL_SECONDS)
+        multiprocessing.connection.wait(alive, POLL_SECONDS)
     for process in processes:
         process.join()
     seen()
