@@ -140,6 +140,11 @@ def _speed(events: int, rounds: list[_Round]) -> Section:
                 )
                 for phase in phases
             ),
+            Measurement(
+                "rebuild: writers wait for the switch, at most",
+                "ms",
+                tuple(r.rebuild.output["locked"] * 1e3 for r in rounds),
+            ),
             *(
                 Measurement(
                     f"{name}: processor time of {whose}",

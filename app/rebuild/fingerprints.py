@@ -55,7 +55,7 @@ def fold(
     `begun` is told the number of events, `folded` how many more are done.
     """
     with psycopg.connect(url, autocommit=True) as connection:
-        slices = registry.slices(connection, RESOURCES, position, slice_events)
+        slices = registry.slices(connection, RESOURCES, slice_events, position)
     begun(sum(part.events for part in slices))
     # Not forked: what other threads of this process hold would stay held in the copy.
     context = multiprocessing.get_context("spawn")

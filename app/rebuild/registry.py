@@ -45,7 +45,7 @@ _SLICES: Final[LiteralString] = """
                    floor((sum(events) OVER (ORDER BY originator_id) - events) / %(size)s) AS slice
               FROM (SELECT originator_id, count(*) AS events
                       FROM stored_events
-                     WHERE notification_id <= %(base)s
+                     WHERE (%(until)s::bigint IS NULL OR notification_id <= %(until)s)
                        AND split_part(originator_id, '/', 2) = ANY(%(resources)s)
                      GROUP BY originator_id) streams) numbered
      GROUP BY slice
@@ -161,11 +161,11 @@ def existing(connection: Connection[Any]) -> Run:
 
 
 def add(connection: Connection[Any], resources: Sequence[Resource], base: int, slice_events: int) -> None:
-    """Register a run of this program up to a position, with its slices."""
+    """Register a run of this program up to a position, with its slices: the end of the log as it is seen."""
     added = connection.execute(
         _ADD, [list(resources), base, base, RELEASE, Jsonb(versions_of(resources)), list(resources)]
     ).fetchone()
-    where = {"run": added and added[0], "size": slice_events, "base": base, "resources": list(resources)}
+    where = {"run": added and added[0], "size": slice_events, "until": None, "resources": list(resources)}
     connection.execute(_ADD_SLICES, where)
 
 
@@ -183,10 +183,10 @@ def note(connection: Connection[Any], **columns: Any) -> None:
 
 
 def slices(
-    connection: Connection[Any], resources: Sequence[Resource], base: int, slice_events: int
+    connection: Connection[Any], resources: Sequence[Resource], slice_events: int, until: int | None = None
 ) -> list[Slice]:
-    """How the streams of the log up to a position are cut."""
-    where = {"run": 0, "size": slice_events, "base": base, "resources": list(resources)}
+    """How the streams of the log are cut, as far as it is seen, or up to a position, which takes longer."""
+    where = {"run": 0, "size": slice_events, "until": until, "resources": list(resources)}
     return [Slice._make(row[1:]) for row in connection.execute(_SLICES, where)]
 
 

@@ -12,6 +12,7 @@ from app.reader import HEAD
 from app.rebuild import comparing, indexing, registry, switching, tables
 from app.rebuild.comparing import Difference, Fingerprint
 from app.rebuild.registry import RebuildRefused, Run, existing
+from app.rebuild.switching import Switched
 from app.rebuild.tables import NEW, RETIRED
 from app.rebuild.versions import require_own, require_replaced
 from domain.names import Resource
@@ -30,7 +31,8 @@ class Watch(Protocol):
 class Outcome(msgspec.Struct, frozen=True):
     """Whether the new tables are live, since which position, what was compared, and what differs.
 
-    `not_compared` are columns that only one of a live and a new table has, if their shapes differ.
+    `not_compared` are columns that only one of a live and a new table has, if their shapes differ. For
+    `locked` seconds no event could be added: so long a write waited for the switch, at most.
     """
 
     switched: bool
@@ -38,6 +40,7 @@ class Outcome(msgspec.Struct, frozen=True):
     fingerprints: dict[Resource, Fingerprint]
     differences: list[Difference]
     not_compared: dict[Resource, list[str]]
+    locked: float
 
 
 class Work(NamedTuple):
@@ -53,7 +56,8 @@ def start(
     if (run := registry.current(connection)) is not None:
         ends = "clean" if run.state == "switched" else "abort"
         raise RebuildRefused(f"there is a rebuild already, {run.title}: `rebuild {ends}` ends it")
-    with connection.transaction():
+    with switching.one_snapshot(connection):
+        # Every event that is seen is one up to the head.
         row = connection.execute(HEAD).fetchone()
         registry.add(connection, resources, row[0] if row else 0, slice_events)
         tables.make(connection, resources)
@@ -85,15 +89,19 @@ def go_on(connection: Connection[Any], work: Work, watch: Watch, *, accept: bool
         watch.phase("comparing")
         fingerprints, found = switching.compare(connection, run.resources)
     watch.phase("switching")
-    found = found or switching.patiently(
-        lambda: (
-            switching.draw_near(connection, run.resources, accept=accept)
-            or switching.switch(connection, run.resources, accept=accept)
-        )
-    )
-    if found:
+    switched = Switched(found, 0.0)
+    if not found:
+        switched = switching.patiently(lambda: _switch(connection, run, accept=accept))
+    if switched.differences:
         registry.note(connection, state="differs", verified=0)
-    return Outcome(not found, existing(connection).position, fingerprints, found, not_compared)
+    return Outcome(
+        not switched.differences,
+        existing(connection).position,
+        fingerprints,
+        switched.differences,
+        not_compared,
+        switched.locked,
+    )
 
 
 def roll_back(connection: Connection[Any], watch: Watch) -> int:
@@ -126,6 +134,11 @@ def end(connection: Connection[Any], *, switched: bool) -> None:
     with connection.transaction():
         registry.remove(connection)
         tables.drop(connection, RETIRED if run.state == "switched" else NEW, run.resources)
+
+
+def _switch(connection: Connection[Any], run: Run, *, accept: bool) -> Switched:
+    found = switching.draw_near(connection, run.resources, accept=accept)
+    return Switched(found, 0.0) if found else switching.switch(connection, run.resources, accept=accept)
 
 
 def _build(connection: Connection[Any], run: Run, work: Work, watch: Watch) -> None:

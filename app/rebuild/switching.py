@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Final, LiteralString, TypeVar
+from typing import Any, Final, LiteralString, NamedTuple, TypeVar
 
 from psycopg import Connection, IsolationLevel, errors
 
@@ -55,7 +55,7 @@ def compare(
     connection: Connection[Any], resources: list[Resource]
 ) -> tuple[dict[Resource, Fingerprint], list[Difference]]:
     """All rows, at one snapshot; what the new tables hold, and where they differ from the live ones."""
-    with _one_snapshot(connection):
+    with one_snapshot(connection):
         # In one snapshot the live tables show exactly the events that are in it.
         shown = fold_round(connection, NEW, resources, existing(connection).position, None).position
         registry.note(connection, verified=shown)
@@ -81,26 +81,34 @@ def draw_near(connection: Connection[Any], resources: list[Resource], *, accept:
     events = ROUND_EVENTS_MAX
     found: list[Difference] = []
     while events > ROUND_EVENTS_SHORT and not found:
-        with _one_snapshot(connection):
+        with one_snapshot(connection):
             events, found = _compared_round(connection, resources)
     return found
 
 
-def switch(connection: Connection[Any], resources: list[Resource], *, accept: bool) -> list[Difference]:
+class Switched(NamedTuple):
+    """What differs, so that nothing was switched, and the seconds for which no event could be added."""
+
+    differences: list[Difference]
+    locked: float
+
+
+def switch(connection: Connection[Any], resources: list[Resource], *, accept: bool) -> Switched:
     """Under the log's lock: fold what is left, compare it, switch, unless something differs."""
     with connection.transaction():
         _lock(connection, resources)
+        began = time.monotonic()
         if accept:
             after = existing(connection).position
             fold_round(connection, NEW, resources, after, None)
         else:
             _, found = _compared_round(connection, resources)
             if found:
-                return found
+                return Switched(found, time.monotonic() - began)
         run = existing(connection)
         _exchange(connection, run.made, source=NEW, target=RETIRED, shown=run.position)
         registry.note(connection, state="switched", verified=0 if accept else run.position)
-    return []
+    return Switched([], time.monotonic() - began)
 
 
 def switch_back(connection: Connection[Any], resources: list[Resource]) -> int:
@@ -146,7 +154,8 @@ def _lock(connection: Connection[Any], resources: list[Resource]) -> None:
 
 
 @contextmanager
-def _one_snapshot(connection: Connection[Any]) -> Iterator[None]:
+def one_snapshot(connection: Connection[Any]) -> Iterator[None]:
+    """A transaction that sees the same from its first statement to its last."""
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     try:
         with connection.transaction():

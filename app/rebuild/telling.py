@@ -101,6 +101,7 @@ def print_outcome(options: Options, outcome: Outcome, events: int, phases: Mappi
         print_json(
             {
                 **msgspec.structs.asdict(outcome),
+                "locked": round(outcome.locked, 6),
                 "events": events,
                 "seconds": round(seconds, 3),
                 "phases": {phase: round(taken, 3) for phase, taken in phases.items()},
@@ -120,6 +121,7 @@ def print_outcome(options: Options, outcome: Outcome, events: int, phases: Mappi
         if outcome.fingerprints
         else f"switched at position {outcome.position}, not compared; {events:,} events in {seconds:.1f} s"
     )
+    print_line(f"no write waited for the switch for longer than {outcome.locked * 1e3:.0f} ms")
     print_line("the old tables are kept: `rebuild rollback` puts them back, `rebuild clean` drops them")
 
 

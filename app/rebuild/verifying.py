@@ -69,7 +69,7 @@ def verify(
                 _number(connection, HEAD),
                 _number(connection, "SELECT position FROM projection_position"),
             )
-            slices = registry.slices(connection, resources, base, registry.SLICE_EVENTS)
+            slices = registry.slices(connection, resources, registry.SLICE_EVENTS)
             begun(sum(part.events for part in slices))
             found = [d for name in resources for d in comparing.rows_without_events(connection, name)]
             snapshot = str(_value(connection, "SELECT pg_export_snapshot()"))

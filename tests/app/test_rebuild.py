@@ -209,7 +209,7 @@ def test_a_long_slice_is_compared_by_the_database(rebuild, monkeypatch):
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         [(snapshot,)] = connection.execute("SELECT pg_export_snapshot()")
         checker = verifying._Checker(rebuild.database_url, snapshot, EVENTS, ["deployments"])
-        [part] = registry.slices(connection, ["deployments"], EVENTS, 1_000)
+        [part] = registry.slices(connection, ["deployments"], 1_000)
 
         assert [] == checker.check(part)
         checker._connection.close()
