@@ -5,15 +5,19 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 
 import psutil
 import psycopg
 import pytest
 
+from app.embedded_postgres import EmbeddedPostgres
+from app.migrations import migrate
 from app.rebuild import run
 from app.rebuild.registry import existing
 from tests.support.audit import fill
 from tests.support.builders import create, create_config, delete, report, update
+from tests.support.postgres import FAST
 from tests.support.rebuild import SILENT, Rebuild
 from tests.support.service import PROGRAM
 
@@ -149,9 +153,18 @@ def test_the_database_lost_at_any_call_of_the_way_back(rebuild, monkeypatch, lat
     assert n > 15
 
 
+LOADED = "SELECT (SELECT count(*) FROM rebuild.deployment_versions) + (SELECT count(*) FROM rebuild.deployment_config_versions)"
+DONE = "SELECT coalesce(sum(events), 0)::bigint FROM rebuild.slices WHERE done_at IS NOT NULL"
+"""Each event of that log makes one row."""
+
+
 @pytest.fixture
 def big(database_url, capsys):
-    """A log of some thousand events, so that there is a while to kill something in."""
+    return begun(database_url, capsys)
+
+
+def begun(database_url, capsys):
+    """A rebuild of a log of some thousand events, so that there is a while to kill something in."""
     commands = [create_config()]
     for n in range(400):
         commands += [create(name=f"n{n}"), *[report("READY", str(k), name=f"n{n}") for k in range(12)]]
@@ -258,3 +271,39 @@ def test_every_connection_terminated(big, slices):
         assert 0 == again.returncode, output
     assert rows == big.rows()
     assert 0 == big("verify", "--workers", 1)
+
+
+def test_the_server_killed(data_dir, capsys):
+    """`kill -9` of PostgreSQL itself, again and again: what was committed is there, and `resume` goes on from it."""
+    with EmbeddedPostgres(data_dir, options=FAST) as server:
+        migrate(server.url)
+        rebuild = begun(server.url, capsys)
+        rows, shape = rebuild.rows(), rebuild.shape()
+        for slices in (1, 150):
+            process = resume(rebuild)
+            wait_for_slices(rebuild, slices)
+            kill_all(server)
+            output, _ = process.communicate(timeout=60)
+            assert 1 == process.returncode, output
+            assert "deployment-ledger" in output
+            server.start()
+            # Of the last moment's commits, which nobody waited for, some may be lost: with all that was in them.
+            assert rebuild.execute(LOADED) == rebuild.execute(DONE)
+
+        last = resume(rebuild)
+        output, _ = last.communicate(timeout=60)
+        assert 0 == last.returncode, output
+        assert rows == rebuild.rows()
+        assert shape == rebuild.shape()
+        assert 0 == rebuild("verify", "--workers", 1)
+
+
+def kill_all(server):
+    """End all processes of a PostgreSQL server."""
+    postmaster = psutil.Process(server.postmaster())
+    # First of all the one that would start others anew.
+    ended = [postmaster, *postmaster.children()]
+    for process in ended:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(ended, timeout=30)
