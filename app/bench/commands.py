@@ -1,16 +1,19 @@
 """The command line `deployment-ledger bench`."""
 
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
 from cyclopts import App, Parameter, validators
 
 from app.audit.options import DONE, FAILED, print_json
-from app.bench import rebuild, report, update
-from app.bench.machine import load_average
+from app.bench import growth, read, rebuild, report, status, summary, update, watch
+from app.bench.machine import commit, describe, load_average
 from app.bench.measurements import WrongAnswer
 from app.bench.rebuild import Plan
+from app.bench.scene import Cluster
 from app.bench.turns import LoadPlan
 
 HELP: Final = """
@@ -21,11 +24,17 @@ answer fails the run, a slow one never does. Nothing else should run on the mach
 """
 EPILOGUE: Final = "Exit codes: 0 done, 1 a wrong answer, 2 wrong command line."
 QUICK_EVENTS: Final = 4_000
+QUICK_SECONDS: Final = 0.1
 
-QUICK_SECONDS: Final = 0.3
-
-SuiteName = Literal["update", "rebuild"]
+SuiteName = Literal["update", "status", "read", "growth", "watch", "rebuild"]
 SUITES: Final[tuple[SuiteName, ...]] = get_args(SuiteName)
+_OF_SERVICE: Final = {
+    "update": update.measure,
+    "status": status.measure,
+    "read": read.measure,
+    "growth": growth.measure,
+    "watch": watch.measure,
+}
 
 app = App(name="bench", help=HELP, help_epilogue=EPILOGUE, help_format="markdown")
 
@@ -37,7 +46,10 @@ def bench(
         tuple[SuiteName, ...], Parameter(negative="", help="What to measure. [default: everything]")
     ] = (),
     events: Annotated[
-        int, Parameter(validator=validators.Number(gte=1_000), help="Events of the log.")
+        int, Parameter(validator=validators.Number(gte=1_000), help="Events of the log that is rebuilt.")
+    ] = 1_000_000,
+    deployments_max: Annotated[
+        int, Parameter(validator=validators.Number(gte=1_000), help="Deployments of the largest database.")
     ] = 1_000_000,
     repeat: Annotated[
         int, Parameter(validator=validators.Number(gte=1), help="How often all is measured, in turns.")
@@ -55,45 +67,57 @@ def bench(
     output: Annotated[Path, Parameter(help="Directory of the report.")] = Path("docs/benchmarks"),
     json: Annotated[bool, Parameter(negative="", help="Print the report as JSON.")] = False,
 ) -> int:
-    """Measure, check, and write the report of each suite as Markdown and JSON.
+    """Measure, check, and write the report of each suite as Markdown and JSON, with plots.
 
     ```
     deployment-ledger bench
+    deployment-ledger bench --only update --only read --seconds 2
     deployment-ledger bench --only rebuild --events 200000 --repeat 1
     deployment-ledger bench --quick --output /tmp/bench --json
     ```
     """
     if quick:
         plan = Plan(QUICK_EVENTS, 1, seed, _say)
-        loads = LoadPlan(QUICK_SECONDS, 1, workers[:1], seed, _say, warm_up=False)
+        loads = LoadPlan(QUICK_SECONDS, 1, workers[:1], seed, _say, quick=True)
     else:
         plan = Plan(events, repeat, seed, _say)
-        loads = LoadPlan(seconds, repeat, workers, seed, _say)
-    for name in dict.fromkeys(only or SUITES):
-        try:
-            machine, suite = (
-                rebuild.measure(plan, load_average())
-                if name == "rebuild"
-                else update.measure(loads, load_average())
-            )
-        except WrongAnswer as wrong:
-            _say(f"deployment-ledger bench: wrong: {wrong}")
-            return FAILED
-        run = report.Run(_command(name, plan, loads, quick=quick), machine, (suite,))
-        written = report.write(run, output, name)
-        if json:
-            print_json(run)
-        else:
-            sys.stdout.write(report.as_markdown(run))
-        _say(f"written: {', '.join(map(str, written))}")
+        loads = LoadPlan(seconds, repeat, workers, seed, _say, deployments_max)
+    with ExitStack() as stack:
+        names = tuple(dict.fromkeys(only or SUITES))
+        cluster = stack.enter_context(Cluster.open()) if set(names) != {"rebuild"} else None
+        for name in names:
+            busy, began = load_average(), time.monotonic()
+            try:
+                if cluster is None or name == "rebuild":
+                    machine, suite = rebuild.measure(plan, busy)
+                else:
+                    _say(f"suite {name}")
+                    machine, suite = describe(cluster.url, busy), _OF_SERVICE[name](cluster, loads)
+            except WrongAnswer as wrong:
+                _say(f"deployment-ledger bench: wrong: {wrong}")
+                return FAILED
+            took = round(time.monotonic() - began)
+            run = report.Run(_command(name, plan, loads), machine, (suite,), commit(), took)
+            written = report.write(run, output, name)
+            if json:
+                print_json(run)
+            else:
+                sys.stdout.write(report.as_markdown(run, name))
+            _say(f"written after {took} s: {', '.join(map(str, written))}")
+    summary.write(output, SUITES)
     return DONE
 
 
-def _command(name: SuiteName, plan: Plan, loads: LoadPlan, *, quick: bool) -> str:
-    size = "--quick" if quick else f"--events {plan.events} --repeat {plan.repeat}"
-    if name != "rebuild" and not quick:
+def _command(name: SuiteName, plan: Plan, loads: LoadPlan) -> str:
+    if loads.quick:
+        size = "--quick"
+    elif name == "rebuild":
+        size = f"--events {plan.events} --repeat {plan.repeat}"
+    else:
         workers = " ".join(f"--workers {number}" for number in loads.workers)
         size = f"--seconds {loads.seconds:g} --repeat {loads.repeat} {workers}"
+        if name in {"read", "growth"}:
+            size += f" --deployments-max {loads.deployments_max}"
     return f"scripts/bench --only {name} {size} --seed {plan.seed}"
 
 

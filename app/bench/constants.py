@@ -22,11 +22,18 @@ from app.edge import Application, Edge, Receive, Scope, Send
 from app.framing import Framing
 from app.identity import identity_of
 from app.settings import handed_down
+from domain.names import ALL_WORKSPACES
 
 ANSWERS_VARIABLE: Final = "LEDGER_BENCH_ANSWERS"
 """Names the file with the answers."""
 FRAMEWORK: Final = "/framework"
 BARE: Final = "/bare"
+ROOTS: Final = {"whole": "", "framework": FRAMEWORK, "bare": BARE}
+TITLES: Final = {
+    "whole": "constant inside the service's layers",
+    "framework": "constant from the framework",
+    "bare": "constant from the HTTP server",
+}
 _HEADERS: Final = {"vary": "Origin", "etag": '"1000000.1000"'}
 
 
@@ -38,6 +45,8 @@ class Answers(msgspec.Struct, frozen=True):
     get: str = ""
     version: str = ""
     page: str = ""
+    poll: str = ""
+    """A page of the workspace `-`."""
 
 
 def recorded(file: Path, answers: Answers) -> dict[str, str]:
@@ -99,8 +108,7 @@ def _routes(answers: Answers, root: str) -> Application:
 
     @get("/")
     async def page(workspace: FromPath[str]) -> ASGIResponse:
-        _ = workspace
-        return _response(answers.page, 200)
+        return _response(answers.poll if workspace == ALL_WORKSPACES else answers.page, 200)
 
     deployments = Router(ROUTES.path, route_handlers=[update, status, latest, version, page])
     routes: Any = Litestar([deployments], path=root, openapi_config=None, logging_config=None)
@@ -123,7 +131,9 @@ def _of(answers: Answers, method: str, path: str) -> tuple[int, bytes]:
         return (200, answers.status.encode()) if path.endswith("/status") else (201, answers.update.encode())
     if "/versions/" in path:
         return 200, answers.version.encode()
-    return 200, (answers.page if path.endswith("/deployments") else answers.get).encode()
+    if not path.endswith("/deployments"):
+        return 200, answers.get.encode()
+    return 200, (answers.poll if f"/{ALL_WORKSPACES}/" in path else answers.page).encode()
 
 
 def _response(body: str, status: int) -> ASGIResponse:

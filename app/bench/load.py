@@ -39,6 +39,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """How long a due request waits for a connection; then its client goes away."""
     since: Literal["due", "sent"] = "due"
     """From when on a request's time counts."""
+    acknowledged: str = "201"
+    """The status of answers whose positions are wanted."""
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -53,7 +55,7 @@ class Result(msgspec.Struct, kw_only=True):
     in_time: dict[str, int] = msgspec.field(default_factory=dict)
     seconds: dict[str, list[float]] = msgspec.field(default_factory=dict)
     acknowledged: list[int] = msgspec.field(default_factory=list)
-    """Positions that the ETags of 201 told."""
+    """Positions that their ETags told."""
     cpu_seconds: float = 0.0
 
 
@@ -226,7 +228,7 @@ class Load:
         result.answers[status] = result.answers.get(status, 0) + 1
         result.in_time[status] = result.in_time.get(status, 0) + (now < end)
         result.seconds.setdefault(status, []).append(now - client.due)
-        if status == "201" and (position := _POSITION.search(client.received)):
+        if status == self._order.acknowledged and (position := _POSITION.search(client.received)):
             result.acknowledged.append(int(position[1]))
         client.received = b""
         client.missing = None

@@ -1,4 +1,4 @@
-"""A made-up log stored as the service's writer would have stored it, but by COPY."""
+"""A made-up log stored as the service's writer would have stored it, but by COPY, and shown to readers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 import psycopg
 
+from app.bench.processes import DatabaseServer, Ran, ledger
 from app.event_log import EventMapper
 from domain.stream import Recorded
 
@@ -16,6 +17,9 @@ _COPY: Final[LiteralString] = """
     FROM STDIN (FORMAT binary)
 """
 _TYPES: Final = ["text", "int8", "text", "bytea", "int8", "timestamptz"]
+
+
+WORKERS: Final = 2
 
 
 class Loaded(NamedTuple):
@@ -50,3 +54,10 @@ def load(url: str, log: Iterator[Recorded[Any]], events: int) -> Loaded:
         connection.execute("VACUUM (ANALYZE) stored_events")
         connection.execute("CHECKPOINT")
     return Loaded(count, size)
+
+
+def show(server: DatabaseServer, url: str) -> Ran:
+    """Make the tables that endpoints read; they do not show the log yet, so there is nothing to compare."""
+    ran = ledger(server, url, "rebuild", "start", "--workers", str(WORKERS), "--accept-differences")
+    ledger(server, url, "rebuild", "clean")
+    return ran

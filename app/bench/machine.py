@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +44,15 @@ class Machine(msgspec.Struct, frozen=True):
 def load_average() -> float:
     """How many processes wanted a processor in the last minute."""
     return os.getloadavg()[0]
+
+
+def commit() -> str:
+    """The commit that this program was checked out at, "-dirty" behind it if files differ; "" if none."""
+    command = ("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=10")
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return ""
 
 
 def describe(url: str, load: float) -> Machine:

@@ -1,4 +1,4 @@
-"""The database's own limit: `pgbench` writes the rows of one update by one statement, a transaction each."""
+"""The database's own limit: `pgbench` writes the rows of one write by one statement, a transaction each."""
 
 from __future__ import annotations
 
@@ -23,16 +23,40 @@ _TABLES: Final[LiteralString] = """
     -- The event is of the service's own making, so it has the same size.
     DO $$ BEGIN
         EXECUTE (SELECT format('ALTER TABLE one_row.stored_events ALTER state SET DEFAULT %L::bytea', state)
-                   FROM stored_events WHERE topic = 'deployment.updated' LIMIT 1);
+                   FROM stored_events ORDER BY notification_id DESC LIMIT 1);
     END $$;
     ANALYZE one_row.stored_events, one_row.deployment_versions
 """
+
+
+class Write(NamedTuple):
+    """What tells writes apart: topic and number of the event, ends of the row before, and the new row."""
+
+    topic: str
+    event_number: str
+    ends: str
+    version: str
+    created_position: str
+    created_at: str
+
+
+UPDATE: Final = Write(
+    "deployment.updated", "version + 1", "latest_until = position", "version + 1", "place", "at"
+)
+STATUS: Final = Write(
+    "deployment.status-changed",
+    "place",
+    "valid_until = position, latest_until = position",
+    "version",
+    "created_position",
+    "created_at",
+)
 # Every client has deployments of its own, so none waits for another one's row.
-_UPDATE: Final = """\
+_WRITE: Final = """\
 \\set number random(0, {each} - 1) * {clients} + :client_id
 WITH place AS MATERIALIZED (SELECT nextval('one_row.position') AS position),
 before AS (
-    UPDATE one_row.deployment_versions v SET latest_until = place.position
+    UPDATE one_row.deployment_versions v SET {write.ends}
       FROM place
      WHERE v.workspace = 'default' AND v.name = 'model-' || :number AND v.valid_until = 9223372036854775807
        AND v.version = (SELECT max(m.version) FROM one_row.deployment_versions m
@@ -42,14 +66,15 @@ before AS (
 ),
 event AS (
     INSERT INTO one_row.stored_events (originator_id, originator_version, topic, notification_id, recorded_at)
-    SELECT workspace || '/deployments/' || name, version + 1, 'deployment.updated', place, at FROM before
+    SELECT workspace || '/deployments/' || name, {write.event_number}, '{write.topic}', place, at FROM before
 )
 INSERT INTO one_row.deployment_versions (
        workspace, name, version, valid_from, valid_until, latest_until, changed_position, created_position,
        created_at, updated_at, config_version, id, project, config, status, status_message, model_provider_id,
        body)
-SELECT workspace, name, version + 1, place, 9223372036854775807, 9223372036854775807, place, place,
-       at, at, config_version, id, project, config, status, status_message, model_provider_id, body
+SELECT workspace, name, {write.version}, place, 9223372036854775807, 9223372036854775807, place,
+       {write.created_position}, {write.created_at}, at, config_version, id, project, config, status,
+       status_message, model_provider_id, body
   FROM before;
 """
 # As the service's writer sets them, see app/event_log.py.
@@ -78,22 +103,25 @@ def make_tables(url: str) -> None:
         connection.execute(_TABLES)
 
 
-def update(url: str, directory: Path, *, deployments: int, clients: int, seconds: float) -> Ran:
-    """Updates of deployments `model-0` and so on, from so many connections."""
-    script = directory / "update.sql"
-    script.write_text(_UPDATE.format(each=deployments // clients, clients=clients), encoding="utf-8")
+def write(kind: Write, url: str, directory: Path, *, deployments: int, clients: int, seconds: float) -> Ran:
+    """Writes to deployments `model-0` and so on, from so many connections."""
     before = _events(url)
-    ran = run(url, script, clients=clients, seconds=seconds)
+    text = _WRITE.format(write=kind, each=deployments // clients, clients=clients)
+    ran = run(url, directory, text, clients=clients, seconds=seconds)
     if (events := _events(url) - before) != ran.transactions:
         message = f"pgbench did {ran.transactions} transactions, but there are {events} events more"
         raise WrongAnswer(message)
     return ran
 
 
-def run(url: str, script: Path, *, clients: int, seconds: float) -> Ran:
+def run(url: str, directory: Path, text: str, *, clients: int, seconds: float) -> Ran:
     """A script's transactions, as fast as they can be done."""
+    script = directory / "pgbench.sql"
+    script.write_text(text, encoding="utf-8")
     conninfo = make_conninfo(url, options=_OPTIONS)
-    flags = ("-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(max(1, round(seconds))))
+    # It knows whole seconds only.
+    size = ("-T", str(round(seconds))) if seconds >= 1 else ("-t", "5")
+    flags = ("-n", "-M", "prepared", "-c", str(clients), "-j", "2", *size)
     printed = Programs(EMBEDDED_BIN, None).run("pgbench", *flags, "-f", str(script), conninfo)
     done, rate = _DONE.search(printed), _RATE.search(printed)
     if done is None or rate is None:

@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 
 from app.bench.control import Copied, copy_rows
-from app.bench.loading import Loaded, load
+from app.bench.loading import WORKERS, Loaded, load, show
 from app.bench.machine import Machine, describe
 from app.bench.measurements import Measurement, Section, Suite, WrongAnswer, ratio
 from app.bench.processes import DatabaseServer, Ran, ledger
@@ -22,7 +22,6 @@ from projections.references import TABLES
 
 GOAL_PER_SECOND: Final = 50_000
 GOAL_OF_CONTROL: Final = 0.6
-WORKERS: Final = 2
 _SIZES: Final = """
     SELECT pg_table_size('stored_events'), pg_indexes_size('stored_events'),
            pg_table_size('deployment_versions') + pg_table_size('deployment_config_versions'),
@@ -65,11 +64,11 @@ def _measure(plan: Plan, embedded: EmbeddedPostgres) -> Suite:
     plan.say(f"storing {quarter:,} events")
     load(url, log, quarter)
     plan.say("first rebuild, for the memory it takes")
-    small = _fill(server, url)
+    small = show(server, url)
     plan.say(f"storing {plan.events - quarter:,} more")
     rest = load(url, log, plan.events - quarter)
     plan.say("first rebuild of all")
-    _fill(server, url)
+    show(server, url)
     check(url, workload.streams, plan.events)
     rounds = []
     for number in range(1, plan.repeat + 1):
@@ -81,13 +80,6 @@ def _measure(plan: Plan, embedded: EmbeddedPostgres) -> Suite:
     check(url, workload.streams, plan.events)
     sections = (_speed(plan.events, rounds), _memory(small, rounds), _disk(url, plan.events, rest))
     return Suite("Rebuild and verify", sections, _CHECKED)
-
-
-def _fill(server: DatabaseServer, url: str) -> Ran:
-    """The live tables do not show the log yet, so there is nothing to compare with."""
-    ran = ledger(server, url, "rebuild", "start", "--workers", str(WORKERS), "--accept-differences")
-    ledger(server, url, "rebuild", "clean")
-    return ran
 
 
 def check(url: str, streams: list[Stream], events: int) -> None:

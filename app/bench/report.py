@@ -1,4 +1,4 @@
-"""A run as Markdown for people and as JSON for programs."""
+"""A run as Markdown for people, with plots, and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 
+from app.bench import plots
 from app.bench.machine import Machine
-from app.bench.measurements import Measurement, Section, Suite
+from app.bench.measurements import Measurement, Section, Suite, number
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -16,30 +17,42 @@ class Run(msgspec.Struct, frozen=True):
     command: str
     machine: Machine
     suites: tuple[Suite, ...]
+    commit: str = ""
+    seconds: int = 0
 
 
-def write(run: Run, directory: Path, name: str) -> tuple[Path, Path]:
-    """Write both files into a directory; where they are."""
+def write(run: Run, directory: Path, name: str) -> list[Path]:
+    """Write all files into a directory; where they are."""
     directory.mkdir(parents=True, exist_ok=True)
     markdown, json = directory / f"{name}.md", directory / f"{name}.json"
-    markdown.write_text(as_markdown(run), encoding="utf-8")
+    markdown.write_text(as_markdown(run, name), encoding="utf-8")
     json.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
-    return markdown, json
+    written = [markdown, json]
+    for section in (section for suite in run.suites for section in suite.sections if section.chart):
+        written.append(directory / _plot_name(name, section))
+        written[-1].write_text(plots.draw(section), encoding="utf-8")
+    return written
 
 
-def as_markdown(run: Run) -> str:
-    """The report, its ratios first."""
+def as_markdown(run: Run, name: str) -> str:
+    """The report, its ratios first; `name` is how the names of its plots begin."""
+    took = f", in {run.seconds} seconds" if run.seconds else ""
+    of = f", of commit `{run.commit}`" if run.commit else ""
     parts = [
         "# Benchmark",
-        f"Made by `{run.command}`. Each value is the median of its repetitions, with the"
+        f"Made by `{run.command}`{of}{took}. Each value is the median of its repetitions, with the"
         " least and the greatest.",
         _machine(run.machine),
     ]
     for suite in run.suites:
         parts.append(f"## {suite.title}")
-        parts += [_section(section) for section in suite.sections]
+        parts += [_section(section, name) for section in suite.sections]
         parts.append("Checked in this run: " + "; ".join(suite.checked) + ".")
     return "\n\n".join(parts) + "\n"
+
+
+def _plot_name(name: str, section: Section) -> str:
+    return f"{name}-{section.title.lower().replace(' ', '-')}.svg"
 
 
 def _machine(machine: Machine) -> str:
@@ -56,7 +69,7 @@ def _machine(machine: Machine) -> str:
     return "\n".join(("| machine | |", "|---|---|", *(f"| {name} | {value} |" for name, value in lines)))
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, name: str) -> str:
     table = "\n".join(
         (
             "| | unit | median | least | greatest | goal |",
@@ -64,19 +77,19 @@ def _section(section: Section) -> str:
             *(_row(measurement) for measurement in section.measurements),
         )
     )
-    return f"### {section.title}\n\n{section.text}\n\n{table}"
+    plot = f"\n\n![{section.title}]({_plot_name(name, section)})" if section.chart else ""
+    return f"### {section.title}\n\n{section.text}\n\n{table}{plot}"
 
 
 def _row(measurement: Measurement) -> str:
-    cells = (measurement.median, min(measurement.values), max(measurement.values))
-    reached = {None: "", True: "reached", False: "missed"}[measurement.reached]
+    values = (measurement.median, min(measurement.values), max(measurement.values))
+    cells = (measurement.name, measurement.unit, *map(number, values), goal(measurement))
+    return f"| {' | '.join(cells)} |"
+
+
+def goal(measurement: Measurement) -> str:
+    """What is wanted of a measurement, and whether it is so; empty where nothing is."""
+    if measurement.goal is None:
+        return ""
     least = "≤" if measurement.at_most else "≥"
-    goal = "" if measurement.goal is None else f"{least} {_number(measurement.goal)}: {reached}"
-    return f"| {measurement.name} | {measurement.unit} | {' | '.join(map(_number, cells))} | {goal} |"
-
-
-def _number(value: float) -> str:
-    """Three digits that mean something."""
-    if abs(value) >= 100:  # noqa: PLR2004 - three digits before the point
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"  # noqa: PLR2004 - as above
+    return f"{least} {number(measurement.goal)}: {'reached' if measurement.reached else 'missed'}"

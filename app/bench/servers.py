@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +25,27 @@ _LISTENS: Final = re.compile(r" listens on (http://\S+) ")
 
 
 class Server:
-    """A running server: its `url`, and what its processes use."""
+    """A server process, and what it and its workers use."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
-        self.url = url
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self._popen = process
+        self._log = log
         self._process = psutil.Process(process.pid)
+
+    @cached_property
+    def url(self) -> str:
+        """Where it listens, as soon as it does."""
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while time.monotonic() < deadline and self._popen.poll() is None:
+            if found := _LISTENS.search(self._log.read_text(encoding="utf-8")):
+                return found[1]
+            time.sleep(0.02)
+        message = f"the server did not start:\n{self._log.read_text(encoding='utf-8')}"
+        raise RuntimeError(message)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._popen.terminate()
 
     def cpu_seconds(self) -> float:
         """Processor time of the supervisor and its workers so far."""
@@ -59,20 +75,10 @@ def running(
             stderr=output,
         )
     try:
-        yield Server(process, _url(process, log))
+        yield Server(process, log)
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         process.wait(STOP_SECONDS_MAX)
-
-
-def _url(process: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    while time.monotonic() < deadline and process.poll() is None:
-        if found := _LISTENS.search(log.read_text(encoding="utf-8")):
-            return found[1]
-        time.sleep(0.05)
-    message = f"the server did not start:\n{log.read_text(encoding='utf-8')}"
-    raise RuntimeError(message)
 
 
 if __name__ == "__main__":

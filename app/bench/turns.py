@@ -13,14 +13,18 @@ _OF_GOAL: Final = 0.99
 
 
 class LoadPlan(NamedTuple):
-    """How long each load lasts, how often all is measured, with how many workers, and whom to tell."""
+    """How long each load lasts, how often all is measured, with how many workers, and whom to tell.
+
+    `deployments_max` is how many a database may have; `quick` is a small form of everything.
+    """
 
     seconds: float
     repeat: int
     workers: tuple[int, ...]
     seed: int
     say: Callable[[str], None]
-    warm_up: bool = True
+    deployments_max: int = 1_000_000
+    quick: bool = False
 
 
 class Used(NamedTuple):
@@ -88,7 +92,7 @@ class Turns:
 
     def run(self) -> None:
         """All rounds; a shorter one comes first and does not count, for everybody to warm up."""
-        for number in range(0 if self._plan.warm_up else 1, self._plan.repeat + 1):
+        for number in range(1 if self._plan.quick else 0, self._plan.repeat + 1):
             self._plan.say(f"round {number} of {self._plan.repeat}" if number else "warming up")
             seconds = self._plan.seconds if number else self._plan.seconds / 4
             for name, subject in self._subjects.items():
