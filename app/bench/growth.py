@@ -17,7 +17,6 @@ from app.bench.measurements import Measurement, Section, Suite, ratio
 from app.bench.scene import CONFIG, DEPLOYMENTS, WORKSPACE, Cluster, Scene
 from app.bench.servers import SERVICE, Server
 from app.bench.turns import LoadPlan, Sample, Turns
-from app.bench.writes import MANY
 
 KINDS: Final = ("update", "get")
 GOAL: Final = 1.1
@@ -42,10 +41,10 @@ class _Size(NamedTuple):
     @override
     def __str__(self) -> str:
         each = "1 version" if self.versions == 1 else f"{self.versions:,} versions"
-        return f"{self.deployments:,} x {each}"
+        return f"{self.deployments:,} of {each}"
 
 
-_SMALL: Final = _Size(MANY, 10)
+_SMALL: Final = _Size(1_000, 10)
 _VERSIONS: Final = (_SMALL, _Size(100, 1_000), _Size(1, 100_000))
 _DEPLOYMENTS: Final = (_SMALL, _Size(100_000, 1), _Size(1_000_000, 1))
 _QUICK: Final = (_Size(20, 5), _Size(1, 200))
@@ -91,7 +90,7 @@ class _Growth:
 
     def _load(self, kind: str, size: _Size, server: Server, seconds: float) -> Sample:
         random = Random(self._plan.seed)  # noqa: S311 - a benchmark has to be repeatable
-        numbers = random.sample(range(size.deployments), min(MANY, size.deployments))
+        numbers = random.sample(range(size.deployments), min(self._plan.many, size.deployments))
         paths = [f"{DEPLOYMENTS}/model-{number}" for number in numbers]
         if kind == "get":
             requests = tuple(load.get(path) for path in paths)
@@ -111,7 +110,7 @@ class _Growth:
                     ("median time", _medians(large), _medians(small)),
                     ("processor time", _costs(large), _costs(small)),
                 ):
-                    name = f"{kind}, {size} / {self._small}: {told}"
+                    name = f"{kind}, {size}: {told} / smallest"
                     found.append(ratio(name, times, to, GOAL, at_most=True))
         return Section("Ratios", _HOW, tuple(found), chart="bars")
 
@@ -184,8 +183,9 @@ _CHECKED: Final = (
     "of every deployment the versions have no gap and no repetition, and the highest is the one shown",
 )
 _HOW: Final = (
-    "A database and a server with one worker for each size, all there at the same time, and they take turns."
-    f" Updates, or reads of the latest version, one after the other, over {MANY:,} deployments at random or"
+    "A database and a server with one worker for each size, so many deployments of so many versions each; all"
+    f" are there at the same time, and take turns. The smallest has {_SMALL}."
+    " Updates, or reads of the latest version, one after the other, over 1,000 deployments at random or"
     " all where there are fewer. Processor time is that of the server and of PostgreSQL together."
 )
 _TIMES: Final = "From when a request was sent."

@@ -19,7 +19,7 @@ _VALUES: Final = 80
 """What their values take on the right."""
 _BAR: Final = 22
 _TOP: Final = 44
-_HEIGHT: Final = 340
+_HEIGHT: Final = 360
 _PALETTE: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's colours, which colour-blind readers tell apart, on black and on white."""
 _STYLE: Final = """\
@@ -81,21 +81,22 @@ def _curves(section: Section) -> str:
     for measurement in section.measurements:
         if measurement.curve:
             curves.setdefault(measurement.curve, []).append(measurement)
+    top = _TOP + 20
     points = [measurement for curve in curves.values() for measurement in curve]
     ticks = _ticks(max(max(m.values) for m in points))
     left, right, bottom = 70, _WIDTH - 300, _HEIGHT - 60
     low, high = log10(min(m.at for m in points)), log10(max(m.at for m in points))
     across = (right - left) / ((high - low) or 1)
-    up = (bottom - _TOP) / ticks[-1]
+    up = (bottom - top) / ticks[-1]
     parts = [_text(10, 22, section.title, "title")]
     for tick in ticks:
         y = bottom - tick * up
         parts += [_line(left, y, right, y, "grid"), _text(left - 8, y + 4, number(tick), anchor="end")]
     for size in sorted({m.at for m in points}):
         x = left + (log10(size) - low) * across
-        parts += [_line(x, _TOP, x, bottom, "grid"), _text(x, bottom + 18, f"{size:,.0f}", anchor="middle")]
+        parts += [_line(x, top, x, bottom, "grid"), _text(x, bottom + 18, f"{size:,.0f}", anchor="middle")]
     parts.append(_text((left + right) / 2, bottom + 40, section.axis, anchor="middle"))
-    parts.append(_text(left - 8, _TOP - 8, _unit(points[0]), anchor="end"))
+    parts.append(_text(left - 8, top - 14, _unit(points[0]), anchor="end"))
     for place, (name, curve) in enumerate(curves.items()):
         colour = _PALETTE[place % len(_PALETTE)]
         drawn = [(left + (log10(m.at) - low) * across, m) for m in curve]
@@ -107,7 +108,7 @@ def _curves(section: Section) -> str:
                 f'<circle cx="{x:.1f}" cy="{bottom - m.median * up:.1f}" r="4" fill="{colour}">'
                 f"<title>{escape(m.name)}: {number(m.median)}</title></circle>"
             )
-        y = _TOP + 10 + 20 * place
+        y = top + 10 + 20 * place
         parts.append(f'<rect x="{right + 20}" y="{y - 10}" width="12" height="12" fill="{colour}"/>')
         parts.append(_text(right + 38, y, name))
     return _svg(_HEIGHT, parts)

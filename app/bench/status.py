@@ -12,8 +12,9 @@ from app.bench.measurements import Suite
 from app.bench.scene import DEPLOYMENTS, Cluster, Scene
 from app.bench.servers import Server
 from app.bench.turns import LoadPlan
-from app.bench.writes import CHECKED, HOW, MANY, Kind, Writes
+from app.bench.writes import CHECKED, HOW, Kind, Writes
 
+REPORTS: Final = 5_000
 REPORTS_EACH: Final = 5
 _BEFORE: Final = (("PENDING", "Pulling image"), ("PENDING", "Loading weights"), ("READY", "Serving requests"))
 
@@ -37,7 +38,9 @@ def _reports(deployments: int, seed: int, root: str = "") -> tuple[str, ...]:
     """Each names another provider than the one before, so each is an event; other seeds name others."""
     last = _BEFORE[-1]
     places = [
-        (number, turn) for number in range(deployments) for turn in range(MANY * REPORTS_EACH // deployments)
+        (number, turn)
+        for number in range(deployments)
+        for turn in range(max(REPORTS_EACH, REPORTS // deployments))
     ]
     Random(seed).shuffle(places)  # noqa: S311 - a benchmark has to be repeatable
     return tuple(
@@ -46,9 +49,9 @@ def _reports(deployments: int, seed: int, root: str = "") -> tuple[str, ...]:
     )
 
 
-def _answer(scene: Scene, service: Server) -> constants.Answers:
+def _answer(scene: Scene, service: Server, deployments: int) -> constants.Answers:
     for status, message in _BEFORE:
-        paths = (f"{DEPLOYMENTS}/model-{number}" for number in range(MANY))
+        paths = (f"{DEPLOYMENTS}/model-{number}" for number in range(deployments))
         scene.write(service, tuple(_report(path, status, message, "default/none") for path in paths))
     last = {"status": "READY", "status_message": _BEFORE[-1][1], "model_provider_id": "default/000000-0000"}
     return constants.Answers(status=scene.send(service, f"{DEPLOYMENTS}/model-0/status", last))

@@ -26,6 +26,11 @@ class LoadPlan(NamedTuple):
     deployments_max: int = 1_000_000
     quick: bool = False
 
+    @property
+    def many(self) -> int:
+        """Over how many deployments requests are spread."""
+        return 128 if self.quick else 1_000
+
 
 class Used(NamedTuple):
     """Processor seconds of a server and of the database while a load ran, and the server's memory then."""

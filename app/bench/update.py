@@ -15,7 +15,7 @@ from app.bench.measurements import Suite, WrongAnswer
 from app.bench.scene import CONFIG, DEPLOYMENTS, Cluster, Scene
 from app.bench.servers import Server
 from app.bench.turns import LoadPlan, Sample, Used, sample
-from app.bench.writes import CHECKED, HOW, MANY, Kind, Limit, Writes
+from app.bench.writes import CHECKED, HOW, Kind, Limit, Writes
 
 GOAL_OF_LIBRARY: Final = 10.0
 
@@ -24,7 +24,7 @@ def measure(cluster: Cluster, plan: LoadPlan) -> Suite:
     """Run the suite in a database of its own."""
     with Scene.open(cluster, "update") as scene:
         writes = Writes(scene, plan, _UPDATE)
-        saves = _Saves(scene, plan.seed)
+        saves = _Saves(scene, plan)
         writes.start()
         writes.turns.add("library behind HTTP", saves.behind_http)
         writes.turns.add("library", saves.alone)
@@ -37,11 +37,12 @@ def measure(cluster: Cluster, plan: LoadPlan) -> Suite:
 class _Saves:
     """What the event library saved."""
 
-    def __init__(self, scene: Scene, seed: int) -> None:
+    def __init__(self, scene: Scene, plan: LoadPlan) -> None:
         library.make_schema(scene.url)
         self._scene = scene
         self._saved = 0
-        self._requests = _updates(MANY, seed)
+        self._deployments = plan.many
+        self._requests = _updates(plan.many, plan.seed)
         self._server: Server = scene.start("app.bench.library:application", 1)
 
     def behind_http(self, seconds: float) -> Sample:
@@ -54,7 +55,14 @@ class _Saves:
         """The library in a process of its own."""
         before = self._scene.postgresql.cpu_seconds()
         done = subprocess.run(  # noqa: S603 - this program itself
-            [sys.executable, "-m", "app.bench.library", self._scene.url, str(MANY), str(seconds)],
+            [
+                sys.executable,
+                "-m",
+                "app.bench.library",
+                self._scene.url,
+                str(self._deployments),
+                str(seconds),
+            ],
             check=True,
             stdout=subprocess.PIPE,
         )
@@ -77,7 +85,7 @@ def _updates(deployments: int, seed: int, root: str = "") -> tuple[str, ...]:
     return tuple(load.post(f"{root}{DEPLOYMENTS}/model-{number}", body) for number in numbers)
 
 
-def _answer(scene: Scene, service: Server) -> constants.Answers:
+def _answer(scene: Scene, service: Server, _: int) -> constants.Answers:
     path = f"{DEPLOYMENTS}/model-0"
     return constants.Answers(update=scene.send(service, path, {"config": CONFIG, "config_version": 1}))
 

@@ -15,11 +15,12 @@ from app.bench.scene import ALL, CONFIG, DEPLOYMENTS, Cluster, Scene
 from app.bench.servers import SERVICE, Server
 from app.bench.turns import LoadPlan, Sample, Turns
 from app.bench.watching import Watchers
-from app.bench.writes import MANY, workers_told
+from app.bench.writes import workers_told
 
 WATCHERS: Final = (100, 1_000)
 QUICK_WATCHERS: Final = (5,)
 RATE: Final = 5.0
+NAMES: Final = 100
 GOAL_P99_MS: Final = 100.0
 
 
@@ -38,7 +39,7 @@ class _Deliveries:
 
     def suite(self) -> Suite:
         services = {workers: self._scene.start(SERVICE, workers) for workers in self._plan.workers}
-        self._scene.fill(services[self._plan.workers[0]], MANY // 10)
+        self._scene.fill(services[self._plan.workers[0]], NAMES)
         for workers, server in services.items():
             for number in self._numbers:
                 name = f"{number:,} watchers, {workers_told(workers)}"
@@ -50,7 +51,7 @@ class _Deliveries:
     def _deliver(self, server: Server, number: int, seconds: float) -> Sample:
         random = Random(self._plan.seed)  # noqa: S311 - a benchmark has to be repeatable
         body = msgspec.json.encode({"config": CONFIG, "config_version": 1})
-        paths = (f"{DEPLOYMENTS}/model-{random.randrange(MANY // 10)}" for _ in range(1_000))
+        paths = (f"{DEPLOYMENTS}/model-{random.randrange(NAMES)}" for _ in range(1_000))
         order = Order(
             url=server.url,
             requests=tuple(load.post(path, body) for path in paths),

@@ -12,7 +12,6 @@ from app.bench.scene import CONNECTIONS, Scene
 from app.bench.servers import SERVICE, Server
 from app.bench.turns import LoadPlan, Sample, Turns
 
-MANY: Final = 1_000
 FEW: Final = 16
 """Clients of pgbench with whom it does more than with many."""
 GOAL_OF_DATABASE: Final = 0.6
@@ -23,12 +22,12 @@ GOAL_CPU_MS: Final = 0.20
 
 
 class Kind(NamedTuple):
-    """A kind of write: its requests over so many deployments, beginning with a root, and an answer to one."""
+    """A kind of write: requests to so many deployments, paths beginning with a root, and an answer to one."""
 
     title: str
     acknowledged: str
     requests: Callable[[int, int, str], tuple[str, ...]]
-    answer: Callable[[Scene, Server], constants.Answers]
+    answer: Callable[[Scene, Server, int], constants.Answers]
     pgbench: pgbench.Write
 
 
@@ -55,14 +54,14 @@ class Writes:
         self._plan.say("starting servers")
         services = {workers: self._scene.start(SERVICE, workers) for workers in self._plan.workers}
         first = services[self._plan.workers[0]]
-        self._scene.fill(first, MANY)
-        answers = self._kind.answer(self._scene, first)
+        self._scene.fill(first, self._plan.many)
+        answers = self._kind.answer(self._scene, first, self._plan.many)
         constant = self._scene.start_constants(self._plan.workers, answers)
         for workers, service in services.items():
             self._idle_mb[workers] = service.memory_mb()
             for name, root in constants.ROOTS.items():
                 self.turns.add(f"{name} {workers}", partial(self._limit, constant[workers], root))
-            self.turns.add(f"service {workers}", partial(self._service, service, MANY))
+            self.turns.add(f"service {workers}", partial(self._service, service, self._plan.many))
             self.turns.add(f"one {workers}", partial(self._service, service, 1))
             self.turns.add(f"half {workers}", partial(self._half, service, workers))
         if pgbench.is_there():
@@ -78,10 +77,10 @@ class Writes:
 
     def _half(self, server: Server, workers: int, seconds: float) -> Sample:
         """Half of what it could do at most just before."""
-        return self._service(server, MANY, seconds, self.turns.last(f"service {workers}").rate / 2)
+        return self._service(server, self._plan.many, seconds, self.turns.last(f"service {workers}").rate / 2)
 
     def _limit(self, server: Server, root: str, seconds: float) -> Sample:
-        return self._scene.load(server, self._kind.requests(MANY, self._plan.seed, root), seconds)
+        return self._scene.load(server, self._kind.requests(self._plan.many, self._plan.seed, root), seconds)
 
     def _pgbench(self, clients: int, seconds: float) -> Sample:
         before = self._scene.postgresql.cpu_seconds()
@@ -89,7 +88,7 @@ class Writes:
             self._kind.pgbench,
             self._scene.url,
             self._scene.directory,
-            deployments=MANY,
+            deployments=self._plan.many,
             clients=clients,
             seconds=seconds,
         )
@@ -119,7 +118,9 @@ class Writes:
                 if name in rates
             ]
             one = rates[f"one {workers}"]
-            found.append(ratio(f"all on one deployment / on {MANY:,}, {told}", one, service, GOAL_OF_MANY))
+            found.append(
+                ratio(f"all on one deployment / on {self._plan.many:,}, {told}", one, service, GOAL_OF_MANY)
+            )
         return Section("Ratios", how, tuple(found), chart="bars")
 
     def _rates(self) -> Section:
@@ -188,7 +189,7 @@ CHECKED: Final = (
     "pgbench stored as many events as it told",
 )
 HOW: Final = (
-    f"From {CONNECTIONS} connections without pause, over {MANY:,} deployments in random order, each write"
+    f"From {CONNECTIONS} connections without pause, over all deployments in random order, each write"
     " committed to disk before it is answered. In turns with it: `pgbench`, each transaction one statement"
     " that inserts the same event and the same row and ends the row before it, on tables with the same"
     " indexes, no two clients on one deployment; and a recorded answer, given again by routes of the same"
