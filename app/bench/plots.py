@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 from math import ceil, floor, log10
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.bench.measurements import Measurement, Section, number
 
@@ -99,19 +99,36 @@ def _curves(section: Section) -> str:
     parts.append(_text(left - 8, top - 14, _unit(points[0]), anchor="end"))
     for place, (name, curve) in enumerate(curves.items()):
         colour = _PALETTE[place % len(_PALETTE)]
-        drawn = [(left + (log10(m.at) - low) * across, m) for m in curve]
-        line = " ".join(f"{x:.1f},{bottom - m.median * up:.1f}" for x, m in drawn)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        for x, m in drawn:
-            parts.append(_line(x, bottom - min(m.values) * up, x, bottom - max(m.values) * up, "spread"))
-            parts.append(
-                f'<circle cx="{x:.1f}" cy="{bottom - m.median * up:.1f}" r="4" fill="{colour}">'
-                f"<title>{escape(m.name)}: {number(m.median)}</title></circle>"
-            )
         y = top + 10 + 20 * place
         parts.append(f'<rect x="{right + 20}" y="{y - 10}" width="12" height="12" fill="{colour}"/>')
         parts.append(_text(right + 38, y, name))
+        drawn = [
+            _Point(left + (log10(m.at) - low) * across, *(bottom - value * up for value in _spread(m)), m)
+            for m in curve
+        ]
+        parts += _curve(drawn, colour)
     return _svg(_HEIGHT, parts)
+
+
+class _Point(NamedTuple):
+    x: float
+    least: float
+    y: float
+    greatest: float
+    measurement: Measurement
+
+
+def _curve(points: Sequence[_Point], colour: str) -> Iterable[str]:
+    line = " ".join(f"{point.x:.1f},{point.y:.1f}" for point in points)
+    yield f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>'
+    for x, least, y, greatest, measurement in points:
+        yield _line(x, least, x, greatest, "spread")
+        told = escape(f"{measurement.name}: {number(measurement.median)}")
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"><title>{told}</title></circle>'
+
+
+def _spread(measurement: Measurement) -> tuple[float, float, float]:
+    return min(measurement.values), measurement.median, max(measurement.values)
 
 
 def _unit(measurement: Measurement) -> str:
