@@ -2,7 +2,6 @@
 
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -56,7 +55,7 @@ def bench(
     ] = 3,
     seconds: Annotated[
         float, Parameter(validator=validators.Number(gt=0), help="How long each load lasts.")
-    ] = 5.0,
+    ] = 1.5,
     workers: Annotated[
         tuple[int, ...], Parameter(negative="", help="Worker processes of servers that are measured.")
     ] = (1, 2),
@@ -82,30 +81,30 @@ def bench(
     else:
         plan = Plan(events, repeat, seed, _say)
         loads = LoadPlan(seconds, repeat, workers, seed, _say, deployments_max)
-    with ExitStack() as stack:
-        names = tuple(dict.fromkeys(only or SUITES))
-        cluster = stack.enter_context(Cluster.open()) if set(names) != {"rebuild"} else None
-        for name in names:
-            busy, began = load_average(), time.monotonic()
+    with Cluster.open() as cluster:
+        for name in dict.fromkeys(only or SUITES):
             try:
-                if cluster is None or name == "rebuild":
-                    machine, suite = rebuild.measure(plan, busy)
-                else:
-                    _say(f"suite {name}")
-                    machine, suite = describe(cluster.url, busy), _OF_SERVICE[name](cluster, loads)
+                run = _measured(name, cluster, plan, loads)
             except WrongAnswer as wrong:
                 _say(f"deployment-ledger bench: wrong: {wrong}")
                 return FAILED
-            took = round(time.monotonic() - began)
-            run = report.Run(_command(name, plan, loads), machine, (suite,), commit(), took)
             written = report.write(run, output, name)
             if json:
                 print_json(run)
             else:
                 sys.stdout.write(report.as_markdown(run, name))
-            _say(f"written after {took} s: {', '.join(map(str, written))}")
+            _say(f"written after {run.seconds} s: {', '.join(map(str, written))}")
     summary.write(output, SUITES)
     return DONE
+
+
+def _measured(name: SuiteName, cluster: Cluster, plan: Plan, loads: LoadPlan) -> report.Run:
+    _say(f"suite {name}")
+    busy, began = load_average(), time.monotonic()
+    machine = describe(cluster.url, busy)
+    suite = rebuild.measure(cluster, plan) if name == "rebuild" else _OF_SERVICE[name](cluster, loads)
+    took = round(time.monotonic() - began)
+    return report.Run(_command(name, plan, loads), machine, (suite,), commit(), took)
 
 
 def _command(name: SuiteName, plan: Plan, loads: LoadPlan) -> str:

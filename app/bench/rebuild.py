@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -12,12 +10,10 @@ import psycopg
 
 from app.bench.control import Copied, copy_rows
 from app.bench.loading import WORKERS, Loaded, load, show
-from app.bench.machine import Machine, describe
 from app.bench.measurements import Measurement, Section, Suite, WrongAnswer, ratio
 from app.bench.processes import DatabaseServer, Ran, ledger
+from app.bench.scene import Cluster, Scene
 from app.bench.workload import Stream, Workload
-from app.embedded_postgres import EmbeddedPostgres
-from app.migrations import migrate
 from projections.references import TABLES
 
 GOAL_PER_SECOND: Final = 50_000
@@ -46,18 +42,13 @@ class _Round(NamedTuple):
     control: Copied
 
 
-def measure(plan: Plan, load_average: float) -> tuple[Machine, Suite]:
-    """Run the suite in a temporary directory."""
-    with (
-        tempfile.TemporaryDirectory(prefix="ledger-bench-") as directory,
-        EmbeddedPostgres(Path(directory) / "data") as embedded,
-    ):
-        migrate(embedded.url)
-        return describe(embedded.url, load_average), _measure(plan, embedded)
+def measure(cluster: Cluster, plan: Plan) -> Suite:
+    """Run the suite in a database of its own."""
+    with Scene.open(cluster, "rebuild") as scene:
+        return _measure(plan, scene.url, scene.postgresql)
 
 
-def _measure(plan: Plan, embedded: EmbeddedPostgres) -> Suite:
-    url, server = embedded.url, DatabaseServer(embedded.postmaster() or 0)
+def _measure(plan: Plan, url: str, server: DatabaseServer) -> Suite:
     workload = Workload(plan.seed, plan.events)
     log = workload.write()
     quarter = plan.events // 4

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from app.bench.measurements import WrongAnswer
+
 GIVE_UP_SECONDS: Final = 20.0
 _WATCHING: Final = b": watching\n"
 _EVENT: Final = re.compile(rb'id: (\d+)\nevent: [^\n]*\ndata: [^\n]*"at":"([^"]+)"[^\n]*\n\n')
@@ -48,12 +50,16 @@ class Watchers:
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
         if self._process.stdout.readline() != b"watching\n":
             message = f"not all of {self._arguments[2]} watchers could watch"
-            raise RuntimeError(message)
+            raise WrongAnswer(message)
         return self
 
     def until(self, position: int) -> Watched:
         """What they got, when all have got this one or have waited long enough."""
-        return msgspec.json.decode(self._process.communicate(b"%d\n" % position)[0], type=Watched)
+        printed, _ = self._process.communicate(b"%d\n" % position)
+        if self._process.returncode != 0:
+            message = f"one of {self._arguments[2]} watchers was cut off"
+            raise WrongAnswer(message)
+        return msgspec.json.decode(printed, type=Watched)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
