@@ -103,7 +103,13 @@ def _curves(section: Section) -> str:
         parts.append(f'<rect x="{right + 20}" y="{y - 10}" width="12" height="12" fill="{colour}"/>')
         parts.append(_text(right + 38, y, name))
         drawn = [
-            _Point(left + (log10(m.at) - low) * across, *(bottom - value * up for value in _spread(m)), m)
+            _Point(
+                left + (log10(m.at) - low) * across,
+                bottom - min(m.values) * up,
+                bottom - m.median * up,
+                bottom - max(m.values) * up,
+                m,
+            )
             for m in curve
         ]
         parts += _curve(drawn, colour)
@@ -125,10 +131,6 @@ def _curve(points: Sequence[_Point], colour: str) -> Iterable[str]:
         yield _line(x, least, x, greatest, "spread")
         told = escape(f"{measurement.name}: {number(measurement.median)}")
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"><title>{told}</title></circle>'
-
-
-def _spread(measurement: Measurement) -> tuple[float, float, float]:
-    return min(measurement.values), measurement.median, max(measurement.values)
 
 
 def _unit(measurement: Measurement) -> str:
