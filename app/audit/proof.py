@@ -16,6 +16,7 @@ from app.audit.database import shown_position, snapshot
 from app.audit.deviation import RULES, Deviation
 from app.audit.log import events, last_position
 from app.audit.options import (
+    CODES,
     DONE,
     FAILED,
     Interrupted,
@@ -31,9 +32,17 @@ from app.audit.replay import Replay, Summary
 from app.audit.row_check import BodyDiffers
 from app.audit.scope import Scope
 from app.audit.stored_rows import body_of, stored_rows
+from app.projection_versions import stale_in
 
 EVERYTHING: Final = Scope()
 NO_OPTIONS: Final = Options()
+
+
+class OtherRows(Exception):
+    """The live tables are those of another release: that they are not what this one makes says nothing."""
+
+
+CODES[OtherRows] = FAILED
 
 
 @told
@@ -55,6 +64,7 @@ def replay(
     that the events make, no others. The first deviation is printed with its position; exit code 1.
 
     A deployment is replayed with the configs it refers to, a config with the deployments that refer to it.
+    Refused by a release that would make other rows of the same events than the one whose tables are live.
 
     ```
     deployment-ledger audit replay
@@ -65,6 +75,8 @@ def replay(
     if everything:
         scope = EVERYTHING
     with snapshot(options.resolved()) as connection:
+        if stale := stale_in(connection):
+            raise OtherRows("; ".join(map(str, stale)))
         last = last_position(connection, scope)
         if not last and scope != EVERYTHING:
             raise NothingFound(f"no event of {scope.title}")

@@ -109,6 +109,8 @@ def test_a_rolling_deployment_and_the_way_back(database, tmp_path, live_service,
     for refused in (update(second.url), update(second.url, dry_run="true")):
         assert 503 == refused.status_code
         assert versions["new"] in refused.json()["detail"]
+    code, output = run(new, "audit", "replay", *where)
+    assert (1, True) == (code, versions["old"] in output and "newer" in output), output
     with Clients([first.url, second.url]) as clients:
         code, output = run(new, "rebuild", "start", "--workers", "1", *where)
         assert (1, True) == (code, "status_message, body" in output), output
