@@ -14,6 +14,7 @@ from app.background import beside
 from app.embedded_postgres import DATABASE, EmbeddedPostgres
 from app.migrations import migrate
 from app.postgres_programs import PostgresUnavailable
+from app.refusals import StartRefused
 from app.roles import Roles, SetUp, excess, set_up
 from app.settings import Settings, masked
 
@@ -28,7 +29,7 @@ _UNSAFE: Final[LiteralString] = """
 log = structlog.get_logger()
 
 
-class DatabaseRefused(Exception):
+class DatabaseRefused(StartRefused):
     """The given database cannot be used; the text says which and why."""
 
 

@@ -25,6 +25,7 @@ from typing_extensions import override
 
 from app.broadcaster import END_STREAMS
 from app.logs import HTTP_SERVER_LOGGING, configure_logs
+from app.refusals import StartRefused
 from app.settings import Settings, handed_down
 
 HEADER_BYTES_MAX: Final = 64 * 1024
@@ -38,7 +39,7 @@ GARBAGE_OBJECTS: Final = 50_000
 log = structlog.get_logger()
 
 
-class PortTaken(Exception):
+class PortTaken(StartRefused):
     """Nobody can listen on the address; the text says which and why."""
 
 

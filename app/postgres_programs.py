@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from app.refusals import StartRefused
 from app.unprivileged import Account, hand_over
 
 SUPERUSER: Final = "postgres"
@@ -16,7 +17,7 @@ COMPLAINTS: Final = ("FATAL:", "PANIC:", "ERROR:", "DETAIL:", "HINT:", "could no
 COMPLAINT_LINES_MAX: Final = 6
 
 
-class PostgresUnavailable(Exception):
+class PostgresUnavailable(StartRefused):
     """The embedded server cannot be used; the text says why and what to do."""
 
 

@@ -20,6 +20,7 @@ import psycopg
 from psycopg import Connection, errors, sql
 
 from app.migrations import MIGRATIONS_DIR, apply_missing, migrate, pending, turn
+from app.refusals import StartRefused
 from projections.sql import statements
 
 NAME_BYTES_MAX: Final = 63
@@ -34,7 +35,7 @@ _WRITTEN: Final = {
 }
 
 
-class RolesRefused(Exception):
+class RolesRefused(StartRefused):
     """A role of the ledger has rights that it must not have; the text says which."""
 
 

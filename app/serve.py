@@ -17,13 +17,11 @@ from typing import Final, NoReturn
 import msgspec
 import structlog
 
-from app.database import DatabaseRefused, bring_up_to_date, database
-from app.http_server import HttpServer, PortTaken, reserved_address
+from app.database import bring_up_to_date, database
+from app.http_server import HttpServer, reserved_address
 from app.identity_settings import require_safe, who_is_believed
 from app.logs import configure_logs
-from app.migrations import MigrationRefused
-from app.postgres_programs import PostgresUnavailable
-from app.roles import RolesRefused
+from app.refusals import StartRefused
 from app.settings import RESOLVED_VARIABLE, Settings, variable
 from app.stale_tables import is_stale, kept_building
 
@@ -33,19 +31,8 @@ METRICS_PREFIX: Final = "ledger-metrics-"
 log = structlog.get_logger()
 
 
-class WorkersFailed(Exception):
+class WorkersFailed(StartRefused):
     """The HTTP workers ended before they were ready; their own log lines say why."""
-
-
-START_REFUSALS: Final = (
-    DatabaseRefused,
-    MigrationRefused,
-    PortTaken,
-    PostgresUnavailable,
-    RolesRefused,
-    WorkersFailed,
-)
-"""What can keep the service from starting; the texts are for the operator."""
 
 
 def serve(
@@ -58,7 +45,7 @@ def serve(
     """Serve until SIGTERM, SIGINT or SIGHUP, then let requests finish and stop the embedded database.
 
     `announce` gets one line, when every worker listens. `build` runs in a process of its own if tables are
-    stale and the settings say that new ones are to be built. Raises one of `START_REFUSALS`, or `BadSetting`.
+    stale and the settings say that new ones are to be built. Raises `StartRefused` or `BadSetting`.
     """
     _stop_cleanly_on_signals()
     configure_logs(settings.log_format, settings.log_level)

@@ -18,13 +18,14 @@ import psycopg
 from psycopg import Connection, errors
 
 from app import live_tables
+from app.refusals import StartRefused
 
 MIGRATIONS_DIR: Final = Path(__file__).parent
 LOCK_KEY: Final = 0x6C65_6467_6572  # "ledger" in ASCII
 FILE_NAME: Final = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 
 
-class MigrationRefused(Exception):
+class MigrationRefused(StartRefused):
     """The database and the migration files contradict one another; nothing was changed."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, LiteralString
 
 from psycopg import Connection, sql
 
@@ -17,10 +17,30 @@ NEW: Final = live_tables.NEW
 RETIRED: Final = "retired"
 
 
+_VACUUMED_AS_LIVE: Final[LiteralString] = """
+    SELECT coalesce(max(format('SET (autovacuum_enabled = %%s)', option_value)), 'RESET (autovacuum_enabled)')
+      FROM pg_class, pg_options_to_table(reloptions)
+     WHERE oid = %s::regclass AND option_name = 'autovacuum_enabled'
+"""
+
+
 def make(connection: Connection[Any], resources: Sequence[Resource]) -> None:
-    """Empty tables of this program's shape, with owner, storage parameters and grants of the live ones."""
+    """Empty tables of this program's shape, with owner, storage parameters and grants of the live ones.
+
+    Nobody vacuums them before they are filled: there is nothing to remove, and much to read again and again.
+    """
     for resource in resources:
         live_tables.make(connection, resource)
+        _alter(connection, resource, sql.SQL("SET (autovacuum_enabled = false)"))
+
+
+def let_vacuum(connection: Connection[Any], resources: Sequence[Resource]) -> None:
+    """From now on, the new tables are vacuumed as the live ones are."""
+    for resource in resources:
+        live = _identifier(LIVE, resource).as_string(connection)
+        row = connection.execute(_VACUUMED_AS_LIVE, [live]).fetchone()
+        if row is not None:
+            _alter(connection, resource, sql.SQL(row[0]))
 
 
 def seen_first(connection: Connection[Any], schema: str) -> None:
@@ -52,6 +72,10 @@ def drop(connection: Connection[Any], schema: str, resources: Sequence[Resource]
         raise RebuildRefused("the live tables are never dropped")
     for resource in resources:
         connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_identifier(schema, resource)))
+
+
+def _alter(connection: Connection[Any], resource: Resource, change: sql.SQL) -> None:
+    connection.execute(sql.SQL("ALTER TABLE {} {}").format(_identifier(NEW, resource), change))
 
 
 def _identifier(schema: str, resource: Resource) -> sql.Identifier:

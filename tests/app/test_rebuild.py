@@ -52,6 +52,7 @@ def test_a_rebuild_makes_the_same_tables(rebuild):
     rebuild.execute(
         "GRANT SELECT ON deployment_versions TO PUBLIC",
         "ALTER TABLE deployment_versions SET (autovacuum_vacuum_scale_factor = 0.01)",
+        "ALTER TABLE deployment_config_versions SET (autovacuum_enabled = off)",
     )
     rows, shape, oids = rebuild.rows(), rebuild.shape(), rebuild.execute(OIDS)
 
