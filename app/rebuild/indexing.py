@@ -10,7 +10,7 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection, sql
 
 from app import live_tables
-from app.rebuild import registry, tables
+from app.rebuild import registry
 from app.rebuild.tables import NEW
 from domain.names import Resource
 from projections.references import TABLES
@@ -39,7 +39,6 @@ def finish(
         statement for resource in resources for statement in live_tables.missing_indexes(connection, resource)
     ]
     _execute(connection, missing)
-    tables.let_vacuum(connection, resources)
     analyze = sql.SQL("ANALYZE {}")
     _execute(connection, [analyze.format(sql.Identifier(NEW, TABLES[resource])) for resource in resources])
 

@@ -96,7 +96,7 @@ class Switched(NamedTuple):
 def switch(connection: Connection[Any], resources: list[Resource], *, accept: bool) -> Switched:
     """Under the log's lock: fold what is left, compare it, switch, unless something differs."""
     with connection.transaction():
-        _lock(connection, resources)
+        _lock(connection, resources, NEW)
         began = time.monotonic()
         if accept:
             after = existing(connection).position
@@ -114,7 +114,7 @@ def switch(connection: Connection[Any], resources: list[Resource], *, accept: bo
 def switch_back(connection: Connection[Any], resources: list[Resource]) -> int:
     """Under the log's lock: fold what is left on the retired tables, make them live; from which position."""
     with connection.transaction():
-        _lock(connection, resources)
+        _lock(connection, resources, RETIRED)
         run = existing(connection)
         shown = fold_round(connection, RETIRED, resources, run.position, None).position
         _exchange(connection, run.replaced, source=RETIRED, target=NEW, shown=shown)
@@ -145,11 +145,11 @@ def _compared_round(connection: Connection[Any], resources: list[Resource]) -> t
     ]
 
 
-def _lock(connection: Connection[Any], resources: list[Resource]) -> None:
+def _lock(connection: Connection[Any], resources: list[Resource], source: str) -> None:
     """Until the transaction ends, no event is added."""
     connection.execute(_WAIT_FOR_WRITERS)
     # Vacuum, which gives way only to those who wait for a while, is let out before anyone has to wait for us.
-    tables.lock_live(connection, resources, "SHARE UPDATE EXCLUSIVE")
+    tables.lock(connection, resources, "SHARE UPDATE EXCLUSIVE", LIVE, source)
     connection.execute(LOCK)
 
 
@@ -172,7 +172,9 @@ def _exchange(
     """Make tables live, and write down of which versions they are: writers look under the lock we hold."""
     resources = list(versions)
     connection.execute(_WAIT_FOR_READERS)
-    tables.lock_live(connection, resources, "ACCESS EXCLUSIVE")
+    tables.lock(connection, resources, "ACCESS EXCLUSIVE")
+    if source == NEW:
+        tables.let_vacuum(connection, resources)
     tables.exchange(connection, resources, source=source, target=target)
     live_tables.note_live(connection, resources, versions, shown)
     with connection.cursor() as cursor:

@@ -27,7 +27,7 @@ _VACUUMED_AS_LIVE: Final[LiteralString] = """
 def make(connection: Connection[Any], resources: Sequence[Resource]) -> None:
     """Empty tables of this program's shape, with owner, storage parameters and grants of the live ones.
 
-    Nobody vacuums them before they are filled: there is nothing to remove, and much to read again and again.
+    Nobody vacuums them before they are live: there is nothing to remove, and much to read again and again.
     """
     for resource in resources:
         live_tables.make(connection, resource)
@@ -35,7 +35,7 @@ def make(connection: Connection[Any], resources: Sequence[Resource]) -> None:
 
 
 def let_vacuum(connection: Connection[Any], resources: Sequence[Resource]) -> None:
-    """From now on, the new tables are vacuumed as the live ones are."""
+    """Have the new tables vacuumed as the live ones are."""
     for resource in resources:
         live = _identifier(LIVE, resource).as_string(connection)
         row = connection.execute(_VACUUMED_AS_LIVE, [live]).fetchone()
@@ -48,13 +48,16 @@ def seen_first(connection: Connection[Any], schema: str) -> None:
     connection.execute("SELECT set_config('search_path', %s, true)", [f"{schema}, {LIVE}"])
 
 
-def lock_live(
+def lock(
     connection: Connection[Any],
     resources: Sequence[Resource],
     mode: Literal["ACCESS SHARE", "SHARE UPDATE EXCLUSIVE", "ACCESS EXCLUSIVE"],
+    *schemas: str,
 ) -> None:
-    """Lock the live tables until the transaction ends."""
-    names = sql.SQL(", ").join(_identifier(LIVE, resource) for resource in resources)
+    """Lock the live tables until the transaction ends, or those in other schemas."""
+    names = sql.SQL(", ").join(
+        _identifier(schema, resource) for schema in schemas or (LIVE,) for resource in resources
+    )
     connection.execute(sql.SQL("LOCK TABLE {} IN {} MODE").format(names, sql.SQL(mode)))
 
 

@@ -62,7 +62,7 @@ def verify(
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         with connection.transaction():
             # Before the snapshot is taken: no rebuild puts others in their place meanwhile.
-            tables.lock_live(connection, resources, "ACCESS SHARE")
+            tables.lock(connection, resources, "ACCESS SHARE")
             if stale := [str(each) for each in stale_in(connection) if each.resource in resources]:
                 raise RebuildRefused("; ".join(stale))
             base, shown = (

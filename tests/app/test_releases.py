@@ -3,6 +3,7 @@
 import time
 
 import httpx
+import psycopg
 import pytest
 
 from app.projection_versions import own_versions
@@ -159,10 +160,13 @@ def test_a_newer_release_builds_its_tables_itself(database, tmp_path, live_servi
     runs = Rebuild(database)
     sorted_list = f"{BASE}/deployments?sort=model_provider_id"
     with Clients([first.url]) as clients:
-        second = live_service(*where, "--on-stale", "build", environ=new.environ)
-        while not runs.execute("SELECT 1 FROM rebuild.run"):
-            time.sleep(0.01)
-        second.kill()
+        with psycopg.connect(database) as reading:
+            # A reader that stays puts the switch off until the kill.
+            reading.execute("LOCK TABLE deployment_versions IN ACCESS SHARE MODE")
+            second = live_service(*where, "--on-stale", "build", environ=new.environ)
+            while not runs.execute("SELECT 1 FROM rebuild.run"):
+                time.sleep(0.01)
+            second.kill()
         assert 200 == httpx.get(f"{first.url}{sorted_list}").status_code
         clients.urls = [first.url]
         third = live_service(*where, "--on-stale", "build", environ=new.environ)
