@@ -217,9 +217,10 @@ class Batch:
     def _store(self) -> None:
         if not self.events:
             return
-        self._log.append(self._cursor, self.events)
-        self._streams.write()
-        position.advance(self._cursor, self.events[-1].position)
+        with self._cursor.connection.pipeline():  # in one round trip
+            self._log.append(self._cursor, self.events)
+            self._streams.write()
+            position.advance(self._cursor, self.events[-1].position)
 
 
 def _effects(before: Mapping[int, str], after: Mapping[int, str]) -> tuple[Effect, ...]:

@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from app.connections import CONNECT_SECONDS_MAX, LimitedConnection, address, is_
 from domain.kinds import KINDS, Kinds, resource_of, stored_name
 from domain.names import Resource, stream_id
 from domain.stream import Event, Recorded
+from projections.sql import ask
 
 LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(7239001104823357761)"
 """Until the transaction ends nobody else appends."""
@@ -193,19 +194,35 @@ class EventLog(PostgresApplicationRecorder):
 
         It may take so long, or `batch_seconds`; then the connection is cut, and nothing of it takes place.
         """
-        with self.datastore.get_connection(seconds) as connection, connection.transaction():
+        with self.datastore.get_connection(seconds) as connection:
             cursor = connection.cursor(row_factory=tuple_row)
-            cursor.execute(LOCK)
-            [(live, position, at)] = cursor.execute(_HEAD)
-            yield cursor, Head(position or 0, at or datetime.fromtimestamp(0, UTC), live or {})
+            try:
+                with connection.pipeline():  # in one round trip
+                    cursor.execute("BEGIN")
+                    cursor.execute(LOCK)
+                    cursor.execute(_HEAD)
+                [(live, position, at)] = cursor
+                yield cursor, Head(position or 0, at or datetime.fromtimestamp(0, UTC), live or {})
+                connection.commit()
+            except BaseException:
+                if not connection.closed:
+                    connection.rollback()
+                raise
 
-    def stream_versions(self, cursor: Cursor[tuple[Any, ...]], streams: Sequence[str]) -> list[int]:
-        """The number of events in each stream."""
-        found = [0] * len(streams)
+    def stream_versions(
+        self, cursor: Cursor[tuple[Any, ...]], streams: Sequence[str]
+    ) -> Callable[[], list[int]]:
+        """Ask for the number of events in each stream; calling what this returns waits for them."""
         keys = [{"n": n, "stream": stream} for n, stream in enumerate(streams)]
-        for n, version in cursor.execute(_STREAM_VERSIONS, {"keys": msgspec.json.encode(keys).decode()}):
-            found[n] = version or 0
-        return found
+        asked = ask(cursor, _STREAM_VERSIONS, {"keys": msgspec.json.encode(keys).decode()})
+
+        def read() -> list[int]:
+            found = [0] * len(streams)
+            for n, version in asked:
+                found[n] = version or 0
+            return found
+
+        return read
 
     def append(self, cursor: Cursor[tuple[Any, ...]], events: Sequence[Recorded[Any]]) -> None:
         """Append events at the positions they carry, inside a `batch`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from app.event_log import EventLog
@@ -104,13 +104,18 @@ class Streams:
     def _load(self, commands: Sequence[AnyCommand]) -> None:
         of_deployments = [c for c in commands if isinstance(c, DeploymentCommand)]
         of_configs = [c for c in commands if isinstance(c, ConfigCommand)]
-        self.deployments = self._streams(DEPLOYMENTS, [_key(command) for command in of_deployments])
-        self.configs = self._streams(DEPLOYMENT_CONFIGS, [_key(command) for command in of_configs])
-        references = {
-            _reference(c): None for c in commands if isinstance(c, CreateDeployment | UpdateDeployment)
-        }
-        if references:
-            self._pins = dict(zip(references, pin(self._cursor, list(references)), strict=True))
+        references = list(
+            dict.fromkeys(
+                _reference(c) for c in commands if isinstance(c, CreateDeployment | UpdateDeployment)
+            )
+        )
+        with self._cursor.connection.pipeline():  # in one round trip
+            deployments = self._streams(DEPLOYMENTS, [_key(command) for command in of_deployments])
+            configs = self._streams(DEPLOYMENT_CONFIGS, [_key(command) for command in of_configs])
+            pins = pin(self._cursor, references) if references else list
+        self.deployments = deployments()
+        self.configs = configs()
+        self._pins = dict(zip(references, pins(), strict=True))
 
     def _load_for_removal(self, command: Removal) -> None:
         name = (command.workspace, command.name)
@@ -124,18 +129,18 @@ class Streams:
         version = command.version
         if version is None:
             version = newest_to_restore(self._cursor, workspace, name)
-        self.deployments = self._streams(DEPLOYMENTS, [Key(workspace, name, version)])
+        self.deployments = self._streams(DEPLOYMENTS, [Key(workspace, name, version)])()
         snapshots = self.deployments[workspace, name].timeline.snapshots
         if version is not None and version in snapshots:
             state = snapshots[version].state
-            [pinned] = pin(self._cursor, [Key(workspace, state.config, state.config_version)])
+            [pinned] = pin(self._cursor, [Key(workspace, state.config, state.config_version)])()
             self.restorable = Restorable(version, config_is_stored=pinned is not None)
         else:
             self.restorable = Restorable(version)
 
     def _load_for_config_rollback(self, command: RollBackDeploymentConfig) -> None:
         workspace, name = command.workspace, command.name
-        self.configs = self._streams(DEPLOYMENT_CONFIGS, [Key(workspace, name, command.version)])
+        self.configs = self._streams(DEPLOYMENT_CONFIGS, [Key(workspace, name, command.version)])()
         latest = self.configs[workspace, name].state.latest
         if command.version is None and latest is not None:
             # What a removal of the latest version concerns is that version and the one before it.
@@ -143,24 +148,30 @@ class Streams:
                 DEPLOYMENT_CONFIGS, Key(workspace, name, latest)
             )
 
-    def _streams(self, table: VersionsTable[S], keys: Sequence[Key]) -> dict[Name, Stream[S]]:
+    def _streams(self, table: VersionsTable[S], keys: Sequence[Key]) -> Callable[[], dict[Name, Stream[S]]]:
         if not keys:
-            return {}
+            return dict
         unique = list(dict.fromkeys(keys))
-        loaded: dict[Name, list[Loaded[S]]] = {}
-        for key, found in zip(unique, table.load(self._cursor, unique), strict=True):
-            loaded.setdefault((key.workspace, key.name), []).append(found)
-        versions = self._stream_versions(table, loaded)
-        return {
-            name: Stream(table, parts, stream_version)
-            for (name, parts), stream_version in zip(loaded.items(), versions, strict=True)
-        }
+        names = list(dict.fromkeys((key.workspace, key.name) for key in unique))
+        rows = table.load(self._cursor, unique)
+        versions = self._stream_versions(table, names)
+
+        def read() -> dict[Name, Stream[S]]:
+            loaded: dict[Name, list[Loaded[S]]] = {name: [] for name in names}
+            for key, found in zip(unique, rows(), strict=True):
+                loaded[key.workspace, key.name].append(found)
+            return {
+                name: Stream(table, parts, stream_version)
+                for (name, parts), stream_version in zip(loaded.items(), versions(), strict=True)
+            }
+
+        return read
 
     def _for_removal(self, table: VersionsTable[S], key: Key) -> Stream[S]:
-        [stream_version] = self._stream_versions(table, [(key.workspace, key.name)])
+        [stream_version] = self._stream_versions(table, [(key.workspace, key.name)])()
         return Stream(table, [table.load_for_removal(self._cursor, key)], stream_version)
 
-    def _stream_versions(self, table: VersionsTable[Any], names: Iterable[Name]) -> list[int]:
+    def _stream_versions(self, table: VersionsTable[Any], names: Iterable[Name]) -> Callable[[], list[int]]:
         streams = [stream_id(workspace, table.resource, name) for workspace, name in names]
         return self._log.stream_versions(self._cursor, streams)
 

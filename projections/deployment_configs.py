@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
 
 from domain import deployment_config
 from domain.deployment_config import DeploymentConfigVersion
-from projections.sql import statements
+from projections.sql import ask, statements
 from projections.timeline import Row
 from projections.versions import Key, Tuples, VersionsTable
 
@@ -73,13 +73,21 @@ DEPLOYMENT_CONFIGS = VersionsTable(
 )
 
 
-def pin(cursor: Tuples, references: Sequence[Key]) -> list[int | None]:
-    """The version each reference resolves to, the latest where none is named; None if it is not stored."""
+def pin(cursor: Tuples, references: Sequence[Key]) -> Callable[[], list[int | None]]:
+    """Ask for the version that each reference resolves to; calling what this returns waits for them.
+
+    That is the latest where none is named, and None if it is not stored.
+    """
     keys = [
         {"n": n, "workspace": key.workspace, "name": key.name, "version": key.version}
         for n, key in enumerate(references)
     ]
-    found: list[int | None] = [None] * len(references)
-    for n, version in cursor.execute(_STATEMENT["pin"], {"keys": _encode(keys).decode()}):
-        found[n] = version
-    return found
+    asked = ask(cursor, _STATEMENT["pin"], {"keys": _encode(keys).decode()})
+
+    def read() -> list[int | None]:
+        found: list[int | None] = [None] * len(references)
+        for n, version in asked:
+            found[n] = version
+        return found
+
+    return read

@@ -5,8 +5,12 @@ A file holds statements separated by a line `-- :name`; `{versions}` in one stan
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
-from typing import LiteralString
+from typing import Any, LiteralString
+
+from psycopg import Cursor
+from psycopg.rows import tuple_row
 
 
 def statements(file: str, package: str = "projections", **tables: str) -> dict[str, LiteralString]:
@@ -17,3 +21,10 @@ def statements(file: str, package: str = "projections", **tables: str) -> dict[s
     text = files(package).joinpath(file).read_text(encoding="utf-8")
     named = (part.split("\n", 1) for part in text.split("-- :")[1:])
     return {name.strip(): body.format(**tables).strip() for name, body in named}
+
+
+def ask(
+    cursor: Cursor[Any], statement: LiteralString, parameters: Mapping[str, Any]
+) -> Cursor[tuple[Any, ...]]:
+    """A cursor of its own for a statement's answer, so that several can be on their way in a pipeline."""
+    return cursor.connection.cursor(row_factory=tuple_row).execute(statement, parameters)

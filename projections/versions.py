@@ -10,7 +10,7 @@ from psycopg import Cursor
 
 from domain.names import Resource
 from domain.stream import Snapshot
-from projections.sql import statements
+from projections.sql import ask, statements
 from projections.timeline import Fold, Row, Timeline
 
 S = TypeVar("S")
@@ -58,21 +58,27 @@ class VersionsTable(Generic[S]):
         self.columns = columns
         self._decode = msgspec.json.Decoder(state).decode
 
-    def load(self, cursor: Tuples, keys: Sequence[Key]) -> list[Loaded[S]]:
-        """For each key the rows of the latest version and of the version of interest, if they are stored."""
+    def load(self, cursor: Tuples, keys: Sequence[Key]) -> Callable[[], list[Loaded[S]]]:
+        """Ask for the stored rows of each key's latest version and version of interest.
+
+        Calling what this returns waits for them.
+        """
         numbered = [
             {"n": n, "workspace": key.workspace, "name": key.name, "version": key.version}
             for n, key in enumerate(keys)
         ]
-        found: list[Loaded[S]] = [Loaded(0, []) for _ in keys]
-        for n, last_version, *row in cursor.execute(
-            self.statement["load"], {"keys": _encode(numbered).decode()}
-        ):
-            rows = found[n].rows
-            if row[0] is not None:
-                rows.append(self.stored_row(row))
-            found[n] = Loaded(last_version, rows)
-        return found
+        asked = ask(cursor, self.statement["load"], {"keys": _encode(numbered).decode()})
+
+        def read() -> list[Loaded[S]]:
+            found: list[Loaded[S]] = [Loaded(0, []) for _ in keys]
+            for n, last_version, *row in asked:
+                rows = found[n].rows
+                if row[0] is not None:
+                    rows.append(self.stored_row(row))
+                found[n] = Loaded(last_version, rows)
+            return found
+
+        return read
 
     def load_for_removal(self, cursor: Tuples, key: Key) -> Loaded[S]:
         """All open rows of a name, or those that the removal of one version concerns."""
@@ -80,7 +86,7 @@ class VersionsTable(Generic[S]):
         if key.version is None:
             rows = cursor.execute(self.statement["load_all"], where).fetchall()
             return Loaded(rows[0][1] if rows else 0, [self.stored_row(row[2:]) for row in rows])
-        loaded = self.load(cursor, [key])[0]
+        loaded = self.load(cursor, [key])()[0]
         below = cursor.execute(self.statement["load_below"], where).fetchone()
         known = {row.version for row in loaded.rows}
         if below is not None and below[2] not in known:

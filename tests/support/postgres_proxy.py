@@ -1,9 +1,11 @@
 """A proxy between the service and PostgreSQL that does what networks and servers do to connections.
 
 It knows the protocol well enough to tell statements apart: everything a client sends up to and including a
-`Query` or a `Sync` is one, everything the server says up to `ReadyForQuery` is its answer. So it can cut a
-connection exactly before the n-th statement or exactly after it, or have the server fail it: the statement is
-replaced by one that raises, so the error, and the transaction it spoils, are PostgreSQL's own.
+`Query` or an `Execute` is one. Those that come together, in a pipeline, go on together with their `Sync`, and
+everything the server says up to `ReadyForQuery` is the answer. So it can cut a connection exactly before the
+n-th statement or exactly after it, or have the server fail it: the statement is replaced by one that raises,
+so the error, and the transaction it spoils, are PostgreSQL's own. Statements before it in its pipeline are
+carried out, those after it are not.
 """
 
 import asyncio
@@ -16,7 +18,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 CUT_BEFORE, CUT_AFTER, HANG_BEFORE, HANG_AFTER = "cut before", "cut after", "hang before", "hang after"
 DISK_FULL, INTERNAL, IDLE_TOO_LONG, READ_ONLY = "53100", "XX000", "25P03", "25006"
-_ENDS_STATEMENT = (b"Q", b"S")
+_ENDS_STATEMENT = (b"Q", b"E")
+_ENDS_PIPELINE = (b"Q", b"S")
+_SYNC = b"S" + struct.pack("!i", 4)
 
 
 @dataclass
@@ -167,20 +171,21 @@ class PostgresProxy:
             self._links.discard(link)
 
     async def _forward(self, link, reader):
-        statement = b""
+        statements = [b""]
         while True:
             kind = await reader.readexactly(1)
-            statement += await _sized(reader, kind)
-            if kind in _ENDS_STATEMENT:
+            statements[-1] += await _sized(reader, kind)
+            if kind in _ENDS_PIPELINE:
                 if self.delay_seconds:
                     await asyncio.sleep(self.delay_seconds)
                 await self._moving.wait()
-                statement = self._treated(link, statement)
-                link.server.write(statement)
-                statement = b""
-            elif kind in b"pX":  # a password, or good-bye
-                link.server.write(statement)
-                statement = b""
+                link.server.write(self._treated(link, statements))
+                statements = [b""]
+            elif kind in _ENDS_STATEMENT:
+                statements.append(b"")
+            elif kind in b"pXH":  # a password, good-bye, or a wish for the answers so far
+                link.server.write(b"".join(statements))
+                statements = [b""]
 
     async def _backward(self, link, reader):
         while True:
@@ -194,24 +199,29 @@ class PostgresProxy:
             if not link.hangs:
                 link.client.write(message)
 
-    def _treated(self, link, statement):
+    def _treated(self, link, statements):
         fault = self.fault
-        if not fault.meets(link.purpose):
-            return statement
-        match fault.kind:
-            case "cut before":
-                link.cut()
-            case "cut after":
-                link.cut_after_answer = True
-                return statement
-            case "hang before":
-                link.hangs = True
-            case "hang after":
-                link.hangs = True
-                return statement
-            case code:
-                return _raising(code)
-        return b""
+        before = b""
+        for statement in statements:
+            if statement == _SYNC or not fault.meets(link.purpose):
+                before += statement
+                continue
+            match fault.kind:
+                case "cut before":
+                    link.cut()
+                    return b""
+                case "cut after":
+                    link.cut_after_answer = True
+                    return _with_sync(before + statement)
+                case "hang before":
+                    link.hangs = True
+                    return b""
+                case "hang after":
+                    link.hangs = True
+                    return _with_sync(before + statement)
+                case code:
+                    return before + _raising(code)
+        return before
 
 
 async def _sized(reader, kind):
@@ -223,6 +233,11 @@ async def _sized(reader, kind):
 def _application_name(startup):
     parts = startup[8:].split(b"\0")
     return dict(zip(parts[::2], parts[1::2], strict=False)).get(b"application_name", b"").decode()
+
+
+def _with_sync(statements):
+    """What makes the server carry out the first statements of a pipeline, and answer them."""
+    return statements if statements.endswith(_SYNC) or statements[:1] == b"Q" else statements + _SYNC
 
 
 def _raising(code):
