@@ -47,6 +47,11 @@ class MalformedHeader(Exception):
         self.detail = detail
 
 
+def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """The first header of a name in lower case."""
+    return next((value.decode("latin-1") for given, value in headers if given == name), None)
+
+
 def read_principal(headers: Iterable[tuple[bytes, bytes]]) -> Principal:
     """The caller that the identity headers describe; MalformedHeader with the text that clients know.
 

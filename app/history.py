@@ -13,7 +13,7 @@ from litestar.response.base import ASGIResponse
 from app.admission import admitted_of
 from app.as_of import Point, position_of
 from app.documented import documented
-from app.ledger import VARY, AnyRequest, Ledger, query_of, sight_of
+from app.ledger import AnyRequest, Ledger, as_json, query_of, sight_of
 from domain.errors import (
     ConfigNotFound,
     ConfigVersionNotFound,
@@ -136,7 +136,7 @@ async def told(ledger: Ledger, question: Question[Any]) -> ASGIResponse:
     async with ledger.reader.snapshot() as connection:
         answer = await asked(connection, question)
     body = msgspec.json.encode(answer)
-    return ASGIResponse(body=body, headers={"vary": VARY}, media_type="application/json")
+    return as_json(body)
 
 
 async def _history_of(request: AnyRequest, name: Name, ledger: Ledger) -> ASGIResponse:

@@ -24,6 +24,7 @@ from app.dry_run import DryRunQuery, told
 from app.filters import parse_filter
 from app.findings import finding
 from app.idempotency import Idempotency
+from app.json_response import JsonResponse
 from app.reader import Found, Reader
 from app.reading import InvalidRequest, read_body, read_query
 from app.streams import AnyCommand
@@ -48,6 +49,7 @@ VARY: Final = (
     "Origin, Authorization, X-NMP-Principal-Id, X-NMP-Principal-Groups, X-NMP-Principal-On-Behalf-Of, "
     "X-NMP-Principal-On-Behalf-Of-Groups"
 )
+_VARY: Final = (b"vary", VARY.encode())
 _MARK: Final = MARK.encode()
 _encode = msgspec.json.Encoder().encode
 
@@ -118,8 +120,7 @@ class Ledger:
         if answer.effects is None:
             return response(request, answer)
         status, body = told(answer, answer.effects, sight_of(request))
-        sent = {"vary": VARY, "dry-run": "true"}
-        return ASGIResponse(body=body, status_code=status, headers=sent, media_type="application/json")
+        return JsonResponse(body, [_VARY, (b"dry-run", b"true")], status)
 
     async def latest(
         self, request: AnyRequest, table: VersionsTable[Any], workspace: str, name: str
@@ -188,7 +189,7 @@ class Ledger:
             "total_pages": pages,
             "total_results": found.total,
         }
-        return _json(
+        return as_json(
             b'{"data":[%b],"pagination":%b,"sort":%b}' % (items, _encode(pagination), _encode(query.sort))
         )
 
@@ -204,7 +205,7 @@ class Ledger:
         else:
             bodies = await self.reader.versions_as_of(table, workspace, name, position)
         sight = sight_of(request)
-        return _json(f"[{','.join(answers.shown(body, sight) for body in bodies)}]".encode())
+        return as_json(f"[{','.join(answers.shown(body, sight) for body in bodies)}]".encode())
 
 
 def query_of(request: AnyRequest, kind: type[T]) -> T:
@@ -240,30 +241,27 @@ def circumstances(request: AnyRequest) -> Circumstances:
 
 def found_response(request: AnyRequest, found: Found) -> ASGIResponse:
     """A stored object as its reader sees it, or 304 if the reader has it already."""
-    answer = response(request, Answer(200, found.body, found.position))
-    if_none_match = request.headers.get("if-none-match")
-    if if_none_match is not None:
-        etag = answer.headers["etag"]
-        if not headers.none_match(if_none_match, etag):
-            return ASGIResponse(status_code=304, headers={"etag": etag, "vary": VARY})
-    return answer
+    body = answers.shown(found.body, sight_of(request))
+    etag = _etag(found.position, body, redacted=body is not found.body)
+    sent = [_VARY, (b"etag", etag.encode())]
+    if_none_match = headers.first(request.scope["headers"], b"if-none-match")
+    if if_none_match is not None and not headers.none_match(if_none_match, etag):
+        return JsonResponse(b"", sent, 304)
+    return JsonResponse(body.encode(), sent)
 
 
 def response(request: AnyRequest, answer: Answer) -> ASGIResponse:
-    """An answer as its reader sees it."""
-    sent = {"vary": VARY}
+    """The answer to a write as its reader sees it."""
+    sent = [_VARY]
     body = answer.body
     if answer.position is not None:
         body = answers.shown(body, sight_of(request))
-        sent["etag"] = _etag(answer.position, body, redacted=body is not answer.body)
+        etag = _etag(answer.position, body, redacted=body is not answer.body)
+        sent.append((b"etag", etag.encode()))
     if answer.replayed:
-        sent["idempotency-replayed"] = "true"
-    return ASGIResponse(
-        body=body.encode(),
-        status_code=answer.status,
-        headers=sent | retry_advice(answer.status),
-        media_type="application/json",
-    )
+        sent.append((b"idempotency-replayed", b"true"))
+    sent += [(name.encode(), value.encode()) for name, value in retry_advice(answer.status).items()]
+    return JsonResponse(body.encode(), sent, answer.status)
 
 
 def retry_advice(status: int) -> dict[str, str]:
@@ -284,8 +282,9 @@ def _query_pairs(request: AnyRequest) -> list[tuple[str, str]]:
     return parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
 
 
-def _json(body: bytes) -> ASGIResponse:
-    return ASGIResponse(body=body, headers={"vary": VARY}, media_type="application/json")
+def as_json(body: bytes) -> ASGIResponse:
+    """A body that is the same for every reader of the route."""
+    return JsonResponse(body, [_VARY])
 
 
 _VERSION: Final = re.compile(r'"entity_version":([0-9]+)')
