@@ -167,8 +167,7 @@ async def _answer(rejection: Rejection, send: Send) -> None:
 def _account(scope: Scope, status: int, seconds: float, request_id: bytes) -> None:
     route = scope.get("path_template") or "none"
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    metrics.REQUESTS.labels(method, route, status).inc()
-    metrics.REQUEST_SECONDS.labels(method, route).observe(seconds)
+    metrics.answered(method, route, status, seconds)
     path = scope["path"]
     level = "debug" if path.startswith(_QUIET) else "info"
     admitted = scope.get(ADMITTED_KEY)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import Any, Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, values
 
 from domain.kinds import kind_of, stored_name
 from domain.stream import Recorded
+
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    # Otherwise each count asks the system for the process's number, in case it was forked: workers are not.
+    values.ValueClass = values.MultiProcessValue(partial(int, os.getpid()))  # type: ignore[no-untyped-call]
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -45,6 +51,18 @@ WATCH_DELIVERY_SECONDS: Final = Histogram(
     "together, the first one's.",
     buckets=_SECONDS,
 )
+
+
+def answered(method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request that was answered."""
+    requests, durations = _of_route(method, route, status)
+    requests.inc()
+    durations.observe(seconds)
+
+
+@lru_cache(maxsize=1024)
+def _of_route(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, status), REQUEST_SECONDS.labels(method, route)
 
 
 def committed(events: Sequence[Recorded[Any]], writes: int) -> None:

@@ -76,11 +76,16 @@ def test_it_serves_from_an_empty_directory_and_stops_cleanly(live_service, data_
 
 
 def test_after_a_kill_it_starts_again_on_the_same_directory(live_service, data_dir):
-    """The database that was left behind is taken over, and workers do not outlive their supervisor."""
+    """The database that was left behind is taken over, and workers do not outlive their supervisor.
+
+    Neither do their metrics, which each of them has kept in files of its own.
+    """
     first = live_service("--data-dir", data_dir, "--workers", "2")
     workers = [psutil.Process(pid) for pid in first.worker_pids()]
     postmaster = EmbeddedPostgres(data_dir).postmaster()
     left = Path(psutil.Process(workers[0].pid).environ()["PROMETHEUS_MULTIPROC_DIR"])
+    own_metrics = [left / f"histogram_{worker.pid}.db" for worker in workers]
+    assert own_metrics == [path for path in own_metrics if path.exists()]
     first.kill()
 
     eventually(lambda: all(is_gone(worker) for worker in workers))
