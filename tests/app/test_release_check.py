@@ -249,7 +249,7 @@ def test_an_interrupted_recording_leaves_nothing(rebuild, other, tmp_path, endin
             *("--output", str(tmp_path / "slow.gz"), "--database-url", rebuild.database_url),
         ],
         cwd=other.directory,
-        env={"PYTHONPATH": str(other.directory), "PYTHONDONTWRITEBYTECODE": "1", "PAUSE": "60"},
+        env={"PYTHONPATH": str(other.directory), "PYTHONDONTWRITEBYTECODE": "1", "PAUSE": "600"},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -260,7 +260,7 @@ def test_an_interrupted_recording_leaves_nothing(rebuild, other, tmp_path, endin
         # As a terminal does it: all of them are told.
         for each in [process, *(workers if ending == signal.SIGINT else [])]:
             each.send_signal(ending)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=120)
 
     wait_until(lambda: not any(worker.is_running() for worker in workers))
     assert (130, "deployment-ledger rebuild: interrupted\n") == (

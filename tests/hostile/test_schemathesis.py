@@ -8,7 +8,8 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("st")
-SECONDS = 20
+SECONDS = 45
+"""More than it needs to come to all operations, also on a machine that does other things."""
 
 
 def test_the_service_is_as_it_describes_itself(live_service, database_url):
@@ -39,7 +40,7 @@ def test_the_service_is_as_it_describes_itself(live_service, database_url):
         capture_output=True,
         text=True,
         check=False,
-        timeout=SECONDS * 6,
+        timeout=SECONDS * 4,
     )
 
     assert 0 == done.returncode, done.stdout + done.stderr
