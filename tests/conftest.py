@@ -1,5 +1,6 @@
 """Fixtures for all suites: real PostgreSQL servers, a fresh database per test, the service as a process."""
 
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,6 +20,9 @@ settings.load_profile("dev")
 
 
 def pytest_configure(config):
+    # Whoever runs this in the background may have interrupts ignored, and what tests start would inherit that.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
         "markers", "both_servers: run on the oldest supported PostgreSQL as well (fixture postgres)"
     )

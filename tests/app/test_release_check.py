@@ -249,7 +249,7 @@ def test_an_interrupted_recording_leaves_nothing(rebuild, other, tmp_path, endin
             *("--output", str(tmp_path / "slow.gz"), "--database-url", rebuild.database_url),
         ],
         cwd=other.directory,
-        env={"PYTHONPATH": str(other.directory), "PYTHONDONTWRITEBYTECODE": "1", "PAUSE": "600"},
+        env={"PYTHONPATH": str(other.directory), "PYTHONDONTWRITEBYTECODE": "1", "PAUSE": "60"},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
