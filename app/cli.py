@@ -51,6 +51,8 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line and return its exit code; what went wrong is said on stderr."""
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    if not arguments or arguments[0] in app.help_flags:
+        _load_commands()
     try:
         code = app(list(arguments), exit_on_error=False, print_error=True, error_console=errors)
     except (CycloptsError, BadSetting) as error:
@@ -64,6 +66,12 @@ def run(arguments: Sequence[str]) -> int:
         errors.print(f"deployment-ledger: the database failed: {error}")
         return FAILED
     return code if isinstance(code, int) else DONE
+
+
+def _load_commands() -> None:
+    """Help says in a line what each is for, which only those that are loaded can tell."""
+    for command in app:
+        _ = app[command]
 
 
 @app.command(name="settings")

@@ -42,7 +42,8 @@ app = App(name="bench", help=HELP, help_epilogue=EPILOGUE, help_format="markdown
 def bench(
     *,
     only: Annotated[
-        tuple[SuiteName, ...], Parameter(negative="", help="What to measure. [default: everything]")
+        tuple[SuiteName, ...],
+        Parameter(negative="", show_default=False, help="What to measure. [default: everything]"),
     ] = (),
     events: Annotated[
         int, Parameter(validator=validators.Number(gte=1_000), help="Events of the log that is rebuilt.")

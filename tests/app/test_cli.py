@@ -1,6 +1,9 @@
 """The command line: what it prints, and the exit codes that scripts rely on."""
 
 import json
+import re
+import subprocess
+import sys
 
 import psycopg
 import pytest
@@ -19,6 +22,19 @@ def test_help_is_there_for_every_command(command, capsys):
 
     printed = capsys.readouterr().out
     assert "deployment-ledger " + " ".join(command) in printed
+
+
+def test_the_first_page_says_what_each_command_is_for():
+    """In a process of its own, which has loaded none of them yet."""
+    printed = subprocess.run(
+        [sys.executable, "-c", "from app.cli import main; main()"],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+
+    told = dict(re.findall(r"^│ ([a-z]+) +(\S.*?) +│$", printed, re.MULTILINE))
+    assert {"audit", "bench", "migrate", "policy", "rebuild", "serve", "settings", "version"} == set(told)
 
 
 @pytest.mark.parametrize("arguments", [["serv"], ["serve", "--prot", "1"], ["migrate", "--workers", "2"]])
