@@ -57,9 +57,16 @@ def list_statement(table: str, query: ListQuery) -> tuple[sql.Composed, dict[str
     rows = sql.SQL("FROM {table} WHERE {holds} AND {condition}").format(
         table=sql.Identifier(table), holds=holds, condition=condition
     )
-    statement = sql.SQL(
-        "SELECT (SELECT count(*) {rows}),"
-        " ARRAY(SELECT body {rows} ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s)"
-    ).format(rows=rows, order=order_by(query.order))
+    order = order_by(query.order)
+    page = sql.SQL("{rows} ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s").format(rows=rows, order=order)
+    if criteria.named_workspace(query.condition) is not None:
+        # Of rows that are not on the page only what places them is read, which an index may have. No two rows
+        # that hold have one created_position, and within a workspace indexes find it.
+        page = sql.SQL(
+            "{rows} AND created_position = ANY(ARRAY(SELECT created_position {page})) ORDER BY {order}"
+        ).format(rows=rows, page=page, order=order)
+    statement = sql.SQL("SELECT (SELECT count(*) {rows}), ARRAY(SELECT body {page})").format(
+        rows=rows, page=page
+    )
     offset = min((query.page - 1) * query.page_size, _OFFSET_MAX)
     return statement, {**parameters, "limit": query.page_size, "offset": offset}
