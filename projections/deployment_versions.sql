@@ -52,6 +52,12 @@ CREATE INDEX deployment_versions_open_created
 CREATE INDEX deployment_versions_open_status ON {schema}.deployment_versions (status, created_position)
  WHERE valid_until = 9223372036854775807;
 
+-- :deployment_versions_latest_status
+-- For lists by status, which are asked for most: the count is of this index alone.
+CREATE INDEX deployment_versions_latest_status
+    ON {schema}.deployment_versions (workspace COLLATE "POSIX", status, created_position)
+ WHERE latest_until = 9223372036854775807;
+
 -- :deployment_versions_was_latest
 -- For reads as of an earlier position: the row that a name's latest version had then is the last one to become the
 -- latest before it; a list reads the rows of versions created before it, with their ends, from the index alone.

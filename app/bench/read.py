@@ -224,5 +224,7 @@ _HOW: Final = (
 _DATABASE: Final = (
     f"The service's own statement for a page of {PAGE}, count of all matches included, planned, run and read"
     f" by one connection; the poll is of all workspaces and versions, by status, {PENDING} match. As of"
-    " before, every deployment has another state than now."
+    " before, every deployment has another state than now. The table has just been vacuumed: counts look at"
+    " the rows of each page of the table that has changed since, and take longer the more there are, which"
+    " `autovacuum_vacuum_scale_factor` limits."
 )

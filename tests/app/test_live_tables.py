@@ -1,8 +1,10 @@
 """The live tables have the shape that the code says, and versions that are written down only where it is certain."""
 
+import re
 import shutil
 import threading
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,6 +18,9 @@ from tests.support.audit import fill
 from tests.support.rebuild import Rebuild
 
 pytestmark = pytest.mark.both_servers
+
+UPGRADE = Path(__file__).parents[2] / "docs" / "upgrade.md"
+[MADE_BEFOREHAND] = re.findall(r"^CREATE INDEX CONCURRENTLY [^;]+;", UPGRADE.read_text(), re.MULTILINE)
 
 
 @pytest.fixture
@@ -38,10 +43,14 @@ def plant(rebuild):
     )
 
 
-def test_migrations_make_the_shape_that_the_code_says(empty_database_url, released):
+@pytest.mark.parametrize("beforehand", [(), (MADE_BEFOREHAND,)], ids=["", "index made beforehand"])
+def test_migrations_make_the_shape_that_the_code_says(empty_database_url, released, beforehand):
     """Every column, type, key and index: tables of the first release need not be made again."""
     migrate(empty_database_url, released)
     rebuild = Rebuild(empty_database_url)
+    event = "INSERT INTO stored_events VALUES ('w1/deployments/a', 1, 'x', '', 1, now())"
+    rebuild.execute(event, *beforehand)
+    migrate(empty_database_url)
     before = rebuild.shape()[:3]
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         for resource, table in PROJECTIONS.items():
