@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from app.admission import ADMITTED_KEY, admitted_of
 from app.answers import problem
 from app.callers import Rejection
 from app.identity import Identity
-from app.ledger import VARY
+from app.ledger import RANDOM, VARY
 from app.overload import Bodies, Full, WritesInHand
 
 Scope = MutableMapping[str, Any]
@@ -149,7 +148,7 @@ def _request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return bytes(value)
-    return uuid.uuid4().hex.encode()
+    return RANDOM.randbytes(16).hex().encode()
 
 
 async def _answer(rejection: Rejection, send: Send) -> None:
