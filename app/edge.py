@@ -18,8 +18,8 @@ from app.admission import ADMITTED_KEY, admitted_of
 from app.answers import problem
 from app.callers import Rejection
 from app.identity import Identity
-from app.ledger import RANDOM, VARY
-from app.overload import Bodies, Full, WritesInHand
+from app.ledger import BODY_KEY, RANDOM, VARY
+from app.overload import Bodies, Body, Full, WritesInHand
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -91,7 +91,7 @@ class Edge:
         finally:
             self._bodies.forget(body)
 
-    async def _write_whole(self, scope: Scope, body: Receive, send: Send, began: float) -> None:
+    async def _write_whole(self, scope: Scope, body: Body, send: Send, began: float) -> None:
         """Serve a write whose body is there, if there is a place."""
         if not await self._writes.room():
             await self._writes.turn_away(scope["method"], send)
@@ -99,6 +99,7 @@ class Edge:
         # While the body came the caller's rights may have changed, or its token expired.
         rejection = await self._admit(scope) if admitted_of(scope).over() is not None else None
         self._writes.take()
+        scope[BODY_KEY] = body.content
         try:
             await self._serve(scope, body, send, began, rejection)
         finally:
@@ -139,7 +140,7 @@ def _is_addressable(scope: Scope) -> bool:
         b"%2f" in raw.lower()
         or "//" in path
         or "\x00" in path
-        or any("\ud800" <= c <= "\udfff" for c in path)
+        or (not path.isascii() and any("\ud800" <= c <= "\udfff" for c in path))
     )
 
 

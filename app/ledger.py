@@ -51,6 +51,8 @@ VARY: Final = (
 )
 RANDOM: Final = random.Random()  # noqa: S311 - nothing rests on nobody guessing an id
 """For ids: to ask the system for each would let other threads take over, which takes longer than the id."""
+BODY_KEY: Final = "ledger.body"
+"""Where the outermost layer leaves the body in the ASGI scope if it has read it."""
 _VARY: Final = (b"vary", VARY.encode())
 _MARK: Final = MARK.encode()
 _encode = msgspec.json.Encoder().encode
@@ -272,6 +274,9 @@ def retry_advice(status: int) -> dict[str, str]:
 
 
 async def _raw_body(request: AnyRequest) -> bytes:
+    content = request.scope.get(BODY_KEY)
+    if isinstance(content, bytes):
+        return content
     try:
         return await request.body()
     except InternalServerException as broken:

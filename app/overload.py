@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 
@@ -121,7 +121,9 @@ class Body:
 
     def __init__(self, receive: Receive) -> None:
         self.size = 0
-        self.is_whole = False
+        self.is_over = False
+        self.content: bytes | None = None
+        """All of it; None if it is larger than allowed, or ended before it was complete."""
         self._receive = receive
         self._messages: deque[Message] = deque()
 
@@ -139,7 +141,48 @@ class Body:
         message = await self._receive()
         self._messages.append(message)
         self.size += len(message.get("body", b""))
-        self.is_whole = not message.get("more_body", False)
+        self.is_over = not message.get("more_body", False)
+
+    def join(self) -> None:
+        """Note its content, now that all has arrived."""
+        if self._messages[-1]["type"] == "http.request":
+            self.content = b"".join([message.get("body", b"") for message in self._messages])
+
+
+class Deadlines:
+    """A limit to how long tasks take for something, with one timer for all of them.
+
+    Entered by a task, it raises `TimeoutError` there if the task has not left it in time. With a timer for
+    each, as `asyncio.timeout` has, that took longer than everything else that is done for a small body.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: dict[asyncio.Task[Any], float] = {}
+        self._is_set = False
+
+    def __enter__(self) -> None:
+        self._until[_own_task()] = time.monotonic() + self._seconds
+        if not self._is_set:
+            self._is_set = True
+            asyncio.get_running_loop().call_later(self._seconds, self._end_late)
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, _: object) -> None:
+        task = _own_task()
+        in_time = self._until.pop(task, None) is not None
+        # Somebody else may have cancelled it as well: then it is to end.
+        if not in_time and kind is asyncio.CancelledError and task.uncancel() == 0:
+            raise TimeoutError from fault
+
+    def _end_late(self) -> None:
+        now = time.monotonic()
+        for task, until in list(self._until.items()):  # who entered first is first
+            if until > now:
+                asyncio.get_running_loop().call_later(until - now, self._end_late)
+                return
+            del self._until[task]
+            task.cancel()
+        self._is_set = False
 
 
 class Bodies:
@@ -151,8 +194,8 @@ class Bodies:
 
     def __init__(self, *, bytes_max: int, seconds_max: float) -> None:
         self._bytes_max = bytes_max
-        self._seconds_max = seconds_max
         self._large_bytes = 0
+        self._deadlines = Deadlines(seconds_max)
 
     async def read_ahead(self, receive: Receive) -> Body:
         """A body, to be forgotten afterwards; of one larger than allowed, what shows that it is.
@@ -161,14 +204,16 @@ class Bodies:
         """
         body = Body(receive)
         try:
-            async with asyncio.timeout(self._seconds_max):
-                while not body.is_whole and body.size <= self._bytes_max:
+            with self._deadlines:
+                while not body.is_over and body.size <= self._bytes_max:
                     before = body.large_bytes
                     await body.take_in()
                     self._hold(body.large_bytes - before)
         except BaseException:
             self.forget(body)
             raise
+        if body.size <= self._bytes_max:
+            body.join()
         return body
 
     def _hold(self, large_bytes: int) -> None:
@@ -179,3 +224,7 @@ class Bodies:
     def forget(self, body: Body) -> None:
         """It is needed no more."""
         self._large_bytes -= body.large_bytes
+
+
+def _own_task() -> asyncio.Task[Any]:
+    return cast("asyncio.Task[Any]", asyncio.current_task())
