@@ -69,9 +69,6 @@ class Edge:
     async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a write: of callers who are not let in the body is not read, and they take nobody's place."""
         began = time.perf_counter()
-        if not await self._writes.room():
-            await self._writes.turn_away(scope["method"], send)
-            return
         rejection = await self._admit(scope)
         if rejection is not None:
             await self._serve(scope, receive, send, began, rejection)
@@ -93,15 +90,17 @@ class Edge:
 
     async def _write_whole(self, scope: Scope, body: Body, send: Send, began: float) -> None:
         """Serve a write whose body is there, if there is a place."""
-        if not await self._writes.room():
-            await self._writes.turn_away(scope["method"], send)
-            return
         # While the body came the caller's rights may have changed, or its token expired.
         rejection = await self._admit(scope) if admitted_of(scope).over() is not None else None
-        self._writes.take()
+        if rejection is not None:
+            await self._serve(scope, body, send, began, rejection)
+            return
+        if not await self._writes.take():
+            await self._writes.turn_away(scope["method"], send)
+            return
         scope[BODY_KEY] = body.content
         try:
-            await self._serve(scope, body, send, began, rejection)
+            await self._serve(scope, body, send, began, None)
         finally:
             self._writes.give_back()
 

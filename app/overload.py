@@ -1,9 +1,9 @@
 """More writes than a process can do: it takes in hand so many at once, and tells the others to come back.
 
-Whoever is turned away costs as little as possible, because there may be ten of them for each who is not: the
-request's body is not read, no route is looked for, and there is no line of log for each. They are held for a
-little while and answered a few at a time, with other work between, so that they do not get in its way.
-A place that becomes free in the meantime goes to the one that is held longest.
+Whoever is turned away costs as little as possible, because there may be ten of them for each who is not: no
+route is looked for, and there is no line of log for each. They are held for a little while and answered a few
+at a time, with other work between, so that they do not get in its way. A place that becomes free in the
+meantime goes to the one that is held longest.
 """
 
 from __future__ import annotations
@@ -59,33 +59,30 @@ class WritesInHand:
         self._turned_away = 0
         self._told_at = 0.0
 
-    @property
-    def are_full(self) -> bool:
-        """Whether there is no room for one more."""
-        return self._in_hand >= self._writes_max
-
-    def take(self) -> None:
-        """Take one in hand, which is given back."""
-        self._in_hand += 1
-
-    def give_back(self) -> None:
-        """A write that was taken has been answered: whoever is held longest can have the place."""
-        self._in_hand -= 1
-        while self._held:
-            held = self._held.popleft()
-            if not held.done():
-                held.set_result(True)
-                break
-
-    async def room(self) -> bool:
-        """Whether there is room, or was before this one's turn came to be turned away."""
-        if not self.are_full:
+    async def take(self) -> bool:
+        """Take one in hand, which is given back; False if its turn to be turned away came before a place."""
+        if self._in_hand < self._writes_max:
+            self._in_hand += 1
             return True
         held: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._held.append(held)
         if self._answering is None:
             self._answering = asyncio.create_task(self._answer())
-        return await held
+        try:
+            return await held
+        except asyncio.CancelledError:
+            if not held.cancelled() and held.result():
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """A write that was taken has been answered: its place is that of whoever is held longest."""
+        while self._held:
+            held = self._held.popleft()
+            if not held.done():
+                held.set_result(True)
+                return
+        self._in_hand -= 1
 
     async def turn_away(self, method: str, send: Send) -> None:
         """Answer 503."""
@@ -96,18 +93,18 @@ class WritesInHand:
     async def _answer(self) -> None:
         """Turn away those who are held, a few at a time."""
         while self._held:
+            await asyncio.sleep(PAUSE_SECONDS)
             for _ in range(min(AT_ONCE_MAX, len(self._held))):
                 held = self._held.popleft()
-                self._turned_away += 1
                 if not held.done():
                     held.set_result(False)
+                    self._turned_away += 1
             self._tell()
-            await asyncio.sleep(PAUSE_SECONDS)
         self._answering = None
 
     def _tell(self) -> None:
         now = time.monotonic()
-        if now - self._told_at > LOG_SECONDS:
+        if self._turned_away and now - self._told_at > LOG_SECONDS:
             _log.warning("writes turned away", count=self._turned_away, in_hand=self._in_hand)
             self._told_at, self._turned_away = now, 0
 
