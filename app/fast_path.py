@@ -18,7 +18,6 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 from litestar.routes import BaseRoute, HTTPRoute
-from litestar.utils import normalize_path
 
 from app.authorisation import require_right
 from app.edge import Application, Receive, Scope, Send
@@ -64,7 +63,7 @@ class FastPath:
     def _handler(self, scope: Scope) -> Handler | None:
         """The handler that the framework would call, noted in the scope, if it can be called here."""
         path = scope["path"]
-        if scope.get("root_path") or normalize_path(path) != path or not _has_usual_host(scope):
+        if scope.get("root_path") or not _is_normal(path) or not _has_usual_host(scope):
             return None
         try:
             _, route_handler, _, path_params, path_template = self._find(path, scope["method"])
@@ -97,6 +96,11 @@ def _is_plain(handler: HTTPRouteHandler) -> bool:
         any(getattr(layer, hook) for layer in (application, *own_layers) for hook in _HOOKS)
         or any(getattr(layer, setting) for layer in own_layers for setting in _SETTINGS)
     )
+
+
+def _is_normal(path: str) -> bool:
+    """Whether the framework takes a path as it is; of the root, which has no route, it does not matter."""
+    return path.startswith("/") and not path.endswith("/") and "//" not in path
 
 
 def _has_usual_host(scope: Scope) -> bool:

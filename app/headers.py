@@ -49,7 +49,16 @@ class MalformedHeader(Exception):
 
 def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
     """The first header of a name in lower case."""
-    return next((value.decode("latin-1") for given, value in headers if given == name), None)
+    for given, value in headers:
+        if given == name:
+            return value.decode("latin-1")
+    return None
+
+
+def joined(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """All headers of a name in lower case, as the one list that they are together."""
+    values = [value.decode("latin-1") for given, value in headers if given == name]
+    return ", ".join(values) if values else None
 
 
 def read_principal(headers: Iterable[tuple[bytes, bytes]]) -> Principal:

@@ -109,12 +109,12 @@ class Ledger:
         if "executor_config" in kind.__struct_fields__ and _MARK in raw and sight_of(request).redaction:
             # Read, changed and written back by someone who does not see the secrets: they would be lost.
             raise InvalidRequest([finding("redacted_value", ("body",), MARK)])
-        return read_body(kind, raw, request.headers.get("content-type"))
+        return read_body(kind, raw, headers.first(request.scope["headers"], b"content-type"))
 
     async def write(self, request: AnyRequest, command: AnyCommand) -> ASGIResponse:
         """The answer to a command; of a dry run the answer it would get, whatever key it comes with."""
         dry_run = bool(request.scope["query_string"]) and query_of(request, DryRunQuery).dry_run
-        key = headers.read_idempotency_key(request.headers.get("idempotency-key"))
+        key = headers.read_idempotency_key(headers.first(request.scope["headers"], b"idempotency-key"))
         idempotency = None
         if key is not None and not dry_run:
             principal = caller(request)
@@ -234,12 +234,11 @@ def sight_of(request: AnyRequest) -> Sight:
 
 def circumstances(request: AnyRequest) -> Circumstances:
     """Who sends a command, why, and on which condition."""
-    given = request.headers
-    conditions = given.getall("if-match", [])
+    given = request.scope["headers"]
     return {
         "by": caller(request),
-        "reason": headers.read_reason(given.get("x-change-reason")),
-        "if_match": headers.read_precondition(", ".join(conditions) if conditions else None),
+        "reason": headers.read_reason(headers.first(given, b"x-change-reason")),
+        "if_match": headers.read_precondition(headers.joined(given, b"if-match")),
     }
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from app.headers import (
     MalformedHeader,
+    first,
+    joined,
     none_match,
     read_idempotency_key,
     read_precondition,
@@ -289,3 +291,15 @@ def test_malformed_idempotency_keys_are_refused(value):
     """Anything else as a key is refused: two requests must never share a key by accident of repair."""
     with pytest.raises(MalformedHeader, match="Idempotency-Key must have 1 to 255 visible ASCII"):
         read_idempotency_key(value)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected_first", "expected_joined"),
+    [([], None, None), ([b""], "", ""), ([b"a"], "a", "a"), ([b"a", b"\xe9"], "a", "a, \xe9")],
+)
+def test_headers_of_a_name(values, expected_first, expected_joined):
+    """The first, or all as one list; what was not sent is not the same as what is empty."""
+    given = [(b"x", b"y"), *((b"if-match", value) for value in values), (b"z", b"")]
+
+    assert expected_first == first(given, b"if-match")
+    assert expected_joined == joined(given, b"if-match")
