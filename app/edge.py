@@ -6,12 +6,11 @@ answer has gone out writes one line of log and counts it.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
-
-import structlog
 
 from app import metrics
 from app.admission import ADMITTED_KEY, admitted_of
@@ -20,6 +19,7 @@ from app.callers import Rejection
 from app.identity import Identity
 from app.ledger import BODY_KEY, RANDOM, VARY
 from app.overload import Bodies, Body, Full, WritesInHand
+from app.request_log import Finished, RequestLog
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -34,8 +34,6 @@ _QUIET: Final = ("/health/", "/metrics")
 # To OPTIONS the framework would name the methods of one handler of the path only; to a method that no route
 # has it answers 405 with all of them, which is what clients of the contract expect.
 _OF_NO_ROUTE: Final = "TRACE"
-
-_log = structlog.get_logger()
 
 
 class Edge:
@@ -55,6 +53,7 @@ class Edge:
         self._writes = WritesInHand(writes_max, [(b"vary", VARY.encode())])
         self._bodies = Bodies(bytes_max=body_bytes_max, seconds_max=body_read_seconds)
         self._body_read_seconds = body_read_seconds
+        self._log = RequestLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is none."""
@@ -128,7 +127,22 @@ class Edge:
             await self._application({**scope, "method": _OF_NO_ROUTE}, receive, send_with_id)
         else:
             await self._application(scope, receive, send_with_id)
-        _account(scope, status, time.perf_counter() - began, request_id)
+        self._account(scope, status, time.perf_counter() - began, request_id)
+
+    def _account(self, scope: Scope, status: int, seconds: float, request_id: bytes) -> None:
+        method, path, route = scope["method"], scope["path"], scope.get("path_template") or "none"
+        metrics.answered(method if method in _METHODS else "other", route, status, seconds)
+        admitted = scope.get(ADMITTED_KEY)
+        request = Finished(
+            method=method,
+            path=path,
+            route=route,
+            status=status,
+            milliseconds=round(seconds * 1000, 2),
+            principal=admitted.caller.principal.effective_id if admitted is not None else None,
+            request_id=request_id.decode("latin-1"),
+        )
+        self._log.write(logging.DEBUG if path.startswith(_QUIET) else logging.INFO, request)
 
 
 def _is_addressable(scope: Scope) -> bool:
@@ -161,25 +175,6 @@ async def _answer(rejection: Rejection, send: Send) -> None:
     ]
     await send({"type": "http.response.start", "status": rejection.answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def _account(scope: Scope, status: int, seconds: float, request_id: bytes) -> None:
-    route = scope.get("path_template") or "none"
-    method = scope["method"] if scope["method"] in _METHODS else "other"
-    metrics.answered(method, route, status, seconds)
-    path = scope["path"]
-    level = "debug" if path.startswith(_QUIET) else "info"
-    admitted = scope.get(ADMITTED_KEY)
-    getattr(_log, level)(
-        "request",
-        method=scope["method"],
-        path=path,
-        route=route,
-        status=status,
-        milliseconds=round(seconds * 1000, 2),
-        principal=admitted.caller.principal.effective_id if admitted is not None else None,
-        request_id=request_id.decode("latin-1"),
-    )
 
 
 _WRITES: Final = frozenset(("POST", "PUT", "PATCH", "DELETE"))

@@ -56,7 +56,7 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
 
 def _renderers(log_format: LogFormat) -> list[Processor]:
     if log_format == "json":
-        return [_TRACEBACKS, _json_line]
+        return [_TRACEBACKS, json_line]
     console = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(),
         exception_formatter=structlog.dev.plain_traceback,
@@ -116,14 +116,16 @@ class PlainLines:
         if not _ONLY_CONSOLE.isdisjoint(line):
             return self._console(logger, name, line)
         begin = f"{line.pop('timestamp')} [{line.pop('level'):9}] {line.pop('event'):30}"
-        return " ".join([begin, *(f"{key}={_plain(line[key])}" for key in sorted(line))]).rstrip(" ")
+        return " ".join([begin, *(f"{key}={plain_value(line[key])}" for key in sorted(line))]).rstrip(" ")
 
 
-def _plain(value: object) -> str:
+def plain_value(value: object) -> str:
+    """A value as it is, or quoted if it could be taken for more than one."""
     return value if type(value) is str and not _TO_BE_QUOTED.search(value) else repr(value)
 
 
-def _json_line(_logger: Any, _name: str, line: EventDict) -> str:
+def json_line(_logger: Any, _name: str, line: EventDict) -> str:
+    """A line as an object."""
     return to_json(line)
 
 
