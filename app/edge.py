@@ -15,10 +15,11 @@ from typing import Any, Final
 from app import metrics
 from app.admission import ADMITTED_KEY, admitted_of
 from app.answers import problem
+from app.bodies import Bodies, Body, Full
 from app.callers import Rejection
 from app.identity import Identity
 from app.ledger import BODY_KEY, RANDOM, VARY
-from app.overload import Bodies, Body, Full, WritesInHand
+from app.overload import WritesInHand
 from app.request_log import Finished, RequestLog
 
 Scope = MutableMapping[str, Any]

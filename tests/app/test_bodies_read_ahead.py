@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.overload import Bodies, Deadlines
+from app.bodies import Bodies, Deadlines
 
 LIMIT = 0.1
 

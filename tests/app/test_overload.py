@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from app.overload import LARGE_BYTES_MAX, SMALL_BYTES_MAX
+from app.bodies import LARGE_BYTES_MAX, SMALL_BYTES_MAX
 from tests.support.service import Service
 from tests.torture.overload import campaign
 
