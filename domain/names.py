@@ -19,6 +19,7 @@ _WORKSPACE: Final = re.compile(NAME_PATTERN.removeprefix("^").removesuffix("$"),
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _VERSION_DIGITS_MAX: Final = 18  # what is longer does not fit 64 bits and names nothing
 _BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE58_PAIRS: Final = tuple(high + low for high in _BASE58 for low in _BASE58)
 
 
 def is_name(text: str) -> bool:
@@ -66,9 +67,9 @@ def version_number(text: str) -> int | None:
 def resource_id(resource: Resource, random_bytes: bytes) -> str:
     """The id of one version: the resource's prefix and 16 random bytes in base58 (Bitcoin's alphabet)."""
     number = int.from_bytes(random_bytes, "big")
-    digits = []
+    pairs = []
     while number:
-        number, digit = divmod(number, 58)
-        digits.append(_BASE58[digit])
+        number, pair = divmod(number, len(_BASE58_PAIRS))
+        pairs.append(_BASE58_PAIRS[pair])
     prefix = "model-deployment-" if resource == "deployments" else "model-deployment-config-"
-    return prefix + "".join(reversed(digits))
+    return prefix + "".join(reversed(pairs)).lstrip(_BASE58[0])
