@@ -105,7 +105,7 @@ class Ledger:
 
     async def body(self, request: AnyRequest, kind: type[T]) -> T:
         """The request's body as declared."""
-        raw = await _raw_body(request)
+        raw = await raw_body(request)
         if "executor_config" in kind.__struct_fields__ and _MARK in raw and sight_of(request).redaction:
             # Read, changed and written back by someone who does not see the secrets: they would be lost.
             raise InvalidRequest([finding("redacted_value", ("body",), MARK)])
@@ -119,7 +119,7 @@ class Ledger:
         if key is not None and not dry_run:
             principal = caller(request)
             identity = f"{principal.id} {principal.on_behalf_of or ''}"
-            idempotency = Idempotency(identity, key, _fingerprint(request, await _raw_body(request)))
+            idempotency = Idempotency(identity, key, _fingerprint(request, await raw_body(request)))
         answer = await self.writer.submit(Write(command, idempotency, dry_run))
         if answer.effects is None:
             return response(request, answer)
@@ -272,7 +272,8 @@ def retry_advice(status: int) -> dict[str, str]:
     return {"x-should-retry": "false"} if status in _NOT_TO_BE_RETRIED else {}
 
 
-async def _raw_body(request: AnyRequest) -> bytes:
+async def raw_body(request: AnyRequest) -> bytes:
+    """The request's body as it was sent."""
     content = request.scope.get(BODY_KEY)
     if isinstance(content, bytes):
         return content

@@ -1,26 +1,30 @@
 """What answers cost without any work behind them: answers recorded from the service, given again to everyone.
 
 They come from routes of the same framework, which read paths and bodies as the service's do, inside the
-service's own layers, which find out who calls and account for every request; under `/framework` from such
-routes without these layers; under `/bare` from a function, so that only the HTTP server is left.
+service's own layers, which find out who calls, call the routes' handlers and account for every request; under
+`/framework` from such routes without these layers; under `/bare` from a function, so that only the HTTP
+server is left.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, cast
 
 import msgspec
-from litestar import Litestar, Request, Router, get, post
-from litestar.datastructures import State
+from litestar import Litestar, Router, get, post
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from app.deployments import ROUTES, DeploymentUpdate, StatusReport
 from app.edge import Application, Edge, Receive, Scope, Send
+from app.fast_path import FastPath
 from app.framing import Framing
 from app.identity import identity_of
+from app.json_response import JsonResponse
+from app.ledger import VARY, AnyRequest, Ledger, raw_body
 from app.settings import handed_down
 from domain.names import ALL_WORKSPACES
 
@@ -34,7 +38,7 @@ TITLES: Final = {
     "framework": "constant from the framework",
     "bare": "constant from the HTTP server",
 }
-_HEADERS: Final = {"vary": "Origin", "etag": '"1000000.1000"'}
+_HEADERS: Final = [(b"vary", VARY.encode()), (b"etag", b'"1000000.1000"')]
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -61,14 +65,14 @@ def application() -> Application:
     answers = msgspec.json.decode(Path(os.environ[ANSWERS_VARIABLE]).read_bytes(), type=Answers)
     whole = Framing(
         Edge(
-            _routes(answers, "/"),
+            called_like_the_service(answers),
             identity_of(settings),
             writes_max=settings.write_queue_max,
             body_bytes_max=settings.body_bytes_max,
             body_read_seconds=settings.body_read_seconds,
         )
     )
-    framework = _routes(answers, FRAMEWORK)
+    framework = cast("Application", _routes(answers, FRAMEWORK))
 
     async def choose(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(BARE):
@@ -81,39 +85,64 @@ def application() -> Application:
     return choose
 
 
-def _routes(answers: Answers, root: str) -> Application:
-    @post("/{name:str}")
-    async def update(
-        request: Request[Any, Any, State], workspace: FromPath[str], name: FromPath[str]
-    ) -> ASGIResponse:
-        _ = workspace, name, msgspec.json.decode(await request.body(), type=DeploymentUpdate)
-        return _response(answers.update, 201)
+def called_like_the_service(answers: Answers) -> FastPath:
+    """Routes whose handlers are called as the service's are."""
+    return FastPath(_routes(answers, "/"), cast("Ledger", answers), restricted=False)
 
-    @post("/{name:str}/status", status_code=200)
-    async def status(
-        request: Request[Any, Any, State], workspace: FromPath[str], name: FromPath[str]
-    ) -> ASGIResponse:
-        _ = workspace, name, msgspec.json.decode(await request.body(), type=StatusReport)
-        return _response(answers.status, 200)
 
-    @get("/{name:str}")
-    async def latest(workspace: FromPath[str], name: FromPath[str]) -> ASGIResponse:
-        _ = workspace, name
-        return _response(answers.get, 200)
+def _routes(answers: Answers, root: str) -> Litestar:
+    """Handlers as the service's are, given the answers where those are given the ledger."""
+    return Litestar(
+        [Router(ROUTES.path, route_handlers=[_update, _status, _latest, _version, _page])],
+        path=root,
+        dependencies={"ledger": Provide(lambda: answers, sync_to_thread=False, use_cache=True)},
+        openapi_config=None,
+        logging_config=None,
+    )
 
-    @get("/{name:str}/versions/{version:str}")
-    async def version(workspace: FromPath[str], name: FromPath[str], version: FromPath[str]) -> ASGIResponse:
-        _ = workspace, name, version
-        return _response(answers.version, 200)
 
-    @get("/")
-    async def page(workspace: FromPath[str]) -> ASGIResponse:
-        return _response(answers.poll if workspace == ALL_WORKSPACES else answers.page, 200)
+@post("/{name:str}")
+async def _update(
+    request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Answers]
+) -> ASGIResponse:
+    _ = workspace, name, msgspec.json.decode(await raw_body(request), type=DeploymentUpdate)
+    return _response(ledger.update, 201)
 
-    deployments = Router(ROUTES.path, route_handlers=[update, status, latest, version, page])
-    routes: Any = Litestar([deployments], path=root, openapi_config=None, logging_config=None)
-    application: Application = routes
-    return application
+
+@post("/{name:str}/status", status_code=200)
+async def _status(
+    request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Answers]
+) -> ASGIResponse:
+    _ = workspace, name, msgspec.json.decode(await raw_body(request), type=StatusReport)
+    return _response(ledger.status, 200)
+
+
+@get("/{name:str}")
+async def _latest(
+    request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Answers]
+) -> ASGIResponse:
+    _ = request, workspace, name
+    return _response(ledger.get, 200)
+
+
+@get("/{name:str}/versions/{version:str}")
+async def _version(
+    request: AnyRequest,
+    workspace: FromPath[str],
+    name: FromPath[str],
+    version: FromPath[str],
+    ledger: NamedDependency[Answers],
+) -> ASGIResponse:
+    _ = request, workspace, name, version
+    return _response(ledger.version, 200)
+
+
+@get("/")
+async def _page(
+    request: AnyRequest, workspace: FromPath[str], ledger: NamedDependency[Answers]
+) -> ASGIResponse:
+    _ = request
+    return _response(ledger.poll if workspace == ALL_WORKSPACES else ledger.page, 200)
 
 
 async def _answer(answers: Answers, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,8 +150,7 @@ async def _answer(answers: Answers, scope: Scope, receive: Receive, send: Send) 
         pass
     status, body = _of(answers, scope["method"], scope["path"])
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *_HEADERS]})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -137,6 +165,4 @@ def _of(answers: Answers, method: str, path: str) -> tuple[int, bytes]:
 
 
 def _response(body: str, status: int) -> ASGIResponse:
-    return ASGIResponse(
-        body=body.encode(), status_code=status, headers=_HEADERS, media_type="application/json"
-    )
+    return JsonResponse(body.encode(), _HEADERS, status)

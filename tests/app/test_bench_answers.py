@@ -5,6 +5,7 @@ import json
 import psycopg
 import pytest
 
+from app.bench.constants import Answers, called_like_the_service
 from app.bench.fleet import Fleet
 from app.bench.load import Result
 from app.bench.loading import load
@@ -30,6 +31,13 @@ def wrong(url, written=FLEET.events, acknowledged=ACKNOWLEDGED):
     with pytest.raises(WrongAnswer) as found:
         check_log(url, written, acknowledged)
     return str(found.value)
+
+
+def test_a_constant_answer_is_called_like_the_service_s():
+    """All its routes, so that it costs no more than what the service could do without."""
+    assert {"_update", "_status", "_latest", "_version", "_page"} == {
+        handler.__name__ for handler in called_like_the_service(Answers()).handlers.values()
+    }
 
 
 def test_what_was_acknowledged_has_to_be_in_the_log(filled):
