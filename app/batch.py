@@ -6,7 +6,7 @@ the same batch made of it, and writes everything at the end. A refused command l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, assert_never
 
@@ -15,7 +15,8 @@ import msgspec
 from app import idempotency
 from app.answers import Answer, Effect, refused
 from app.event_log import EventLog, Head
-from app.idempotency import Idempotency
+from app.idempotency import First, Idempotency, Identity
+from app.projection_versions import own_versions
 from app.streams import Alone, AnyCommand, ConfigCommand, DeploymentCommand, Stream, Streams
 from domain import deployment, deployment_config
 from domain.deployment import (
@@ -38,7 +39,8 @@ from domain.stream import Event, Recorded
 from projections import position
 from projections.deployment_configs import DEPLOYMENT_CONFIGS
 from projections.deployments import DEPLOYMENTS, referrers
-from projections.versions import Tuples, VersionsTable
+from projections.sql import Session
+from projections.versions import VersionsTable
 
 S = TypeVar("S")
 
@@ -56,30 +58,38 @@ class Write(msgspec.Struct, frozen=True):
         return self.dry_run or isinstance(self.command, Alone)
 
 
+class StaleTables(Exception):
+    """The live tables are not of this program's versions, so it must not write."""
+
+
 class Batch:
     """The work of one transaction. `run` it once; then `events` are those it appended.
 
-    `answers` is None until everything is stored: from then on only the commit is left.
+    `answers` is None as long as nothing is sent that could be committed.
     """
 
-    def __init__(self, log: EventLog, cursor: Tuples, head: Head, now: datetime) -> None:
+    def __init__(
+        self, log: EventLog, session: Session, head: Callable[[], Head], clock: Callable[[], datetime]
+    ) -> None:
         self._log = log
-        self._cursor = cursor
-        self._head = head
-        self._now = now
+        self._session = session
+        self._wait_for_head = head
+        self._clock = clock
+        self._head: Head
+        self._now: datetime
         self._streams: Streams
+        self._answered: Callable[[], dict[Identity, First]]
         self._first_answers: list[tuple[Idempotency, Answer]] = []
         self.events: list[Recorded[Any]] = []
         self.answers: list[Answer] | None = None
 
     def run(self, writes: Sequence[Write]) -> list[Answer]:
-        """Decide every write in order and store what comes of it; one answer each."""
-        self._streams = Streams(self._log, self._cursor, [write.command for write in writes])
+        """Decide every write in order and send what is to be stored; one answer each."""
+        self._load(writes)
         if writes[0].dry_run:
             self.answers = [self._rehearsed(writes[0].command)]
             return self.answers
-        keys = [write.idempotency for write in writes if write.idempotency is not None]
-        answered = idempotency.load(self._cursor, keys) if keys else {}
+        answered = self._answered()
         answers = []
         for write in writes:
             key = write.idempotency
@@ -93,7 +103,7 @@ class Batch:
                 self._first_answers.append((key, answer))
         self._store()
         if self._first_answers:
-            idempotency.store(self._cursor, self._first_answers, self._next_time())
+            idempotency.store(self._session, self._first_answers, self._next_time())
         self.answers = answers
         return answers
 
@@ -102,15 +112,26 @@ class Batch:
         """Whether the commit makes a difference: refusals without a key leave nothing behind."""
         return bool(self.events or self._first_answers)
 
-    def is_stored(self, cursor: Tuples) -> bool:
+    def is_stored(self, session: Session) -> bool:
         """Whether the database has what this batch stored, as a later one under the log's lock sees it.
 
         The commit of this batch has ended then, one way or the other: its transaction held the lock.
         """
         if self.events:
-            return self._log.holds(cursor, self.events[0])
+            return self._log.holds(session, self.events[0])
         key, answer = self._first_answers[0]
-        return idempotency.load(cursor, [key]) == {key.identity: (key.fingerprint, answer)}
+        return idempotency.load(session, [key])() == {key.identity: (key.fingerprint, answer)}
+
+    def _load(self, writes: Sequence[Write]) -> None:
+        """Get the lock and what the writes concern, in one round trip; the time is read under the lock."""
+        keys = [write.idempotency for write in writes if write.idempotency is not None]
+        self._streams = Streams(self._log, self._session, [write.command for write in writes])
+        self._answered = idempotency.load(self._session, keys)
+        self._head = self._wait_for_head()
+        self._now = self._clock()
+        if self._head.live != own_versions():
+            raise StaleTables
+        self._streams.load()
 
     def _rehearsed(self, command: AnyCommand) -> Answer:
         """The answer to a command that is not carried out, with what it would change."""
@@ -178,7 +199,7 @@ class Batch:
                     DEPLOYMENT_CONFIGS, stream, command, restored, restored.version, 201
                 )
             case DeleteDeploymentConfig():
-                users = referrers(self._cursor, command.workspace, command.name)
+                users = referrers(self._session, command.workspace, command.name)
                 self._record(stream, command, deployment_config.delete(stream.state, command, users, at))
                 return Answer(204, "")
             case _:
@@ -217,10 +238,9 @@ class Batch:
     def _store(self) -> None:
         if not self.events:
             return
-        with self._cursor.connection.pipeline():  # in one round trip
-            self._log.append(self._cursor, self.events)
-            self._streams.write()
-            position.advance(self._cursor, self.events[-1].position)
+        self._log.append(self._session, self.events)
+        self._streams.write()
+        position.advance(self._session, self.events[-1].position)
 
 
 def _effects(before: Mapping[int, str], after: Mapping[int, str]) -> tuple[Effect, ...]:

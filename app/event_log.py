@@ -18,15 +18,16 @@ import msgspec
 from eventsourcing.persistence import Mapper, Notification, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, Cursor
-from psycopg.rows import DictRow, dict_row, tuple_row
+from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL
 from typing_extensions import override
 
 from app.connections import CONNECT_SECONDS_MAX, LimitedConnection, address, is_usable
+from app.pipelined_session import PipelinedSession, Prepared
 from domain.kinds import KINDS, Kinds, resource_of, stored_name
 from domain.names import Resource, stream_id
 from domain.stream import Event, Recorded
-from projections.sql import ask
+from projections.sql import Session
 
 LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(7239001104823357761)"
 """Until the transaction ends nobody else appends."""
@@ -52,7 +53,7 @@ _INSERT: Final[LiteralString] = """
            state text, notification_id bigint, recorded_at timestamptz)
 """
 _AT_POSITION: Final[LiteralString] = """
-    SELECT originator_id, originator_version, state FROM stored_events WHERE notification_id = %s
+    SELECT originator_id, originator_version, state FROM stored_events WHERE notification_id = %(position)s
 """
 # Writers look up rows by key and nothing else. A plan made while a table was small must not scan it when it
 # has grown, so the plans that scan are ruled out for these connections. And whatever the server is set to:
@@ -131,16 +132,33 @@ class _Datastore(PostgresDatastore):
         self._batch_seconds = batch_seconds
         self._turn = threading.Lock()
         self._connection: LimitedConnection[DictRow] | None = None
+        self._prepared: dict[str, Prepared] = {}
 
     @override
     @contextmanager
-    def get_connection(self, seconds: float | None = None) -> Iterator[Connection[DictRow]]:
-        """The connection, for so long at most; one of `connections.LOST` if the database is away."""
+    def get_connection(self) -> Iterator[Connection[DictRow]]:
+        with self._taken(self._batch_seconds) as connection:
+            yield connection
+
+    @contextmanager
+    def transaction_session(self, seconds: float | None) -> Iterator[PipelinedSession]:
+        """A session for one transaction, rolled back if the block fails; for so long at most."""
+        with self._taken(seconds or self._batch_seconds) as connection:
+            try:
+                yield PipelinedSession(connection, self._prepared)
+            except BaseException:
+                if not connection.closed:
+                    connection.rollback()
+                raise
+
+    @contextmanager
+    def _taken(self, seconds: float) -> Iterator[LimitedConnection[DictRow]]:
+        """The connection; one of `connections.LOST` if the database is away."""
         with self._turn:
             if self._connection is None or not is_usable(self._connection):
                 self._hang_up()
                 self._connection = self._connected()
-            self._connection.allow(seconds or self._batch_seconds)
+            self._connection.allow(seconds)
             try:
                 yield self._connection
             finally:
@@ -157,9 +175,12 @@ class _Datastore(PostgresDatastore):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._prepared.clear()
 
     def _connected(self) -> LimitedConnection[DictRow]:
         connection = LimitedConnection[DictRow].connect(self._address, autocommit=True, row_factory=dict_row)
+        # What the driver prepares it throws away after a rollback, and with it what sessions have prepared.
+        connection.prepare_threshold = None
         try:
             connection.allow(CONNECT_SECONDS_MAX)
             connection.execute(WRITER_SESSION)
@@ -189,32 +210,28 @@ class EventLog(PostgresApplicationRecorder):
         self.mapper = EventMapper()
 
     @contextmanager
-    def batch(self, seconds: float | None = None) -> Iterator[tuple[Cursor[tuple[Any, ...]], Head]]:
-        """One transaction that holds the log's lock; commits at the end of the block.
+    def batch(self, seconds: float | None = None) -> Iterator[tuple[PipelinedSession, Callable[[], Head]]]:
+        """One transaction under the log's lock, which it holds from the first answer; commits at the end.
 
-        It may take so long, or `batch_seconds`; then the connection is cut, and nothing of it takes place.
+        Calling the second waits for the head. It may take so long, or `batch_seconds`; then the connection is
+        cut, and if that is before the commit was sent, nothing of it takes place.
         """
-        with self.datastore.get_connection(seconds) as connection:
-            cursor = connection.cursor(row_factory=tuple_row)
-            try:
-                with connection.pipeline():  # in one round trip
-                    cursor.execute("BEGIN")
-                    cursor.execute(LOCK)
-                    cursor.execute(_HEAD)
-                [(live, position, at)] = cursor
-                yield cursor, Head(position or 0, at or datetime.fromtimestamp(0, UTC), live or {})
-                connection.commit()
-            except BaseException:
-                if not connection.closed:
-                    connection.rollback()
-                raise
+        with self.datastore.transaction_session(seconds) as session:
+            session.execute("BEGIN")
+            session.execute(LOCK)
+            rows = session.execute(_HEAD)
 
-    def stream_versions(
-        self, cursor: Cursor[tuple[Any, ...]], streams: Sequence[str]
-    ) -> Callable[[], list[int]]:
+            def head() -> Head:
+                [(live, position, at)] = rows
+                return Head(position or 0, at or datetime.fromtimestamp(0, UTC), live or {})
+
+            yield session, head
+            session.commit()
+
+    def stream_versions(self, session: Session, streams: Sequence[str]) -> Callable[[], list[int]]:
         """Ask for the number of events in each stream; calling what this returns waits for them."""
         keys = [{"n": n, "stream": stream} for n, stream in enumerate(streams)]
-        asked = ask(cursor, _STREAM_VERSIONS, {"keys": msgspec.json.encode(keys).decode()})
+        asked = session.execute(_STREAM_VERSIONS, {"keys": msgspec.json.encode(keys).decode()})
 
         def read() -> list[int]:
             found = [0] * len(streams)
@@ -224,20 +241,18 @@ class EventLog(PostgresApplicationRecorder):
 
         return read
 
-    def append(self, cursor: Cursor[tuple[Any, ...]], events: Sequence[Recorded[Any]]) -> None:
+    def append(self, session: Session, events: Sequence[Recorded[Any]]) -> None:
         """Append events at the positions they carry, inside a `batch`."""
         stored = [self.mapper.to_stored_event(event) for event in events]
-        self._insert_stored_events(cursor, stored, recorded=events)
+        self._insert_stored_events(session, stored, recorded=events)
 
-    def holds(self, cursor: Cursor[tuple[Any, ...]], recorded: Recorded[Any]) -> bool:
+    def holds(self, session: Session, recorded: Recorded[Any]) -> bool:
         """Whether exactly this event is in the log at its position."""
         expected = self.mapper.to_stored_event(recorded)
-        row = cursor.execute(_AT_POSITION, (recorded.position,)).fetchone()
-        return row is not None and (row[0], row[1], bytes(row[2])) == (
-            expected.originator_id,
-            expected.originator_version,
-            expected.state,
-        )
+        rows = session.execute(_AT_POSITION, {"position": recorded.position})
+        return [(stream, version, bytes(state)) for stream, version, state in rows] == [
+            (expected.originator_id, expected.originator_version, expected.state)
+        ]
 
     def read(self, after: int, limit: int) -> list[Recorded[Any]]:
         """Up to `limit` events after a position, in order."""
@@ -251,7 +266,7 @@ class EventLog(PostgresApplicationRecorder):
     @override
     def _insert_stored_events(
         self,
-        curs: Cursor[Any],
+        curs: Any,
         stored_events: Sequence[StoredEvent],
         *,
         recorded: Sequence[Recorded[Any]] = (),

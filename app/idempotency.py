@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 import msgspec
-from psycopg import Cursor
 
 from app.answers import Answer
+from projections.sql import Session
 
 _LOAD: Final[LiteralString] = """
     SELECT i.principal, i.key, i.fingerprint, i.status, i.body, i.position
@@ -38,6 +38,8 @@ RETENTION_DAYS: Final = 30
 """How long a key is known at least; afterwards it may be used anew."""
 
 Identity = tuple[str, str]
+First = tuple[str, Answer]
+"""The fingerprint of the request that a key was first used for, and its answer."""
 
 
 class Idempotency(msgspec.Struct, frozen=True):
@@ -53,19 +55,19 @@ class Idempotency(msgspec.Struct, frozen=True):
         return self.principal, self.key
 
 
-def load(cursor: Cursor[tuple[Any, ...]], keys: Sequence[Idempotency]) -> dict[Identity, tuple[str, Answer]]:
-    """Fingerprint and first answer of each of the keys that were used before."""
+def load(session: Session, keys: Sequence[Idempotency]) -> Callable[[], dict[Identity, First]]:
+    """Ask for those of the keys that were used before; calling what this returns waits for them."""
+    if not keys:
+        return dict
     wanted = [{"principal": key.principal, "key": key.key} for key in keys]
-    rows = cursor.execute(_LOAD, {"keys": msgspec.json.encode(wanted).decode()})
-    return {
+    rows = session.execute(_LOAD, {"keys": msgspec.json.encode(wanted).decode()})
+    return lambda: {
         (principal, key): (fingerprint, Answer(status, body, position))
         for principal, key, fingerprint, status, body, position in rows
     }
 
 
-def store(
-    cursor: Cursor[tuple[Any, ...]], answers: Sequence[tuple[Idempotency, Answer]], at: datetime
-) -> None:
+def store(session: Session, answers: Sequence[tuple[Idempotency, Answer]], at: datetime) -> None:
     """Keep first answers, and forget some that are older than the retention."""
     rows = [
         {
@@ -78,5 +80,5 @@ def store(
         }
         for key, answer in answers
     ]
-    cursor.execute(_STORE, {"rows": msgspec.json.encode(rows).decode(), "at": at})
-    cursor.execute(_FORGET, {"before": at - timedelta(days=RETENTION_DAYS), "count": 2 * len(rows)})
+    session.execute(_STORE, {"rows": msgspec.json.encode(rows).decode(), "at": at})
+    session.execute(_FORGET, {"before": at - timedelta(days=RETENTION_DAYS), "count": 2 * len(rows)})

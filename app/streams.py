@@ -27,8 +27,9 @@ from domain.names import stream_id, version_number
 from domain.stream import StreamState
 from projections.deployment_configs import DEPLOYMENT_CONFIGS, pin
 from projections.deployments import DEPLOYMENTS, newest_to_restore
+from projections.sql import Session
 from projections.timeline import Timeline
-from projections.versions import Key, Loaded, Tuples, VersionsTable
+from projections.versions import Key, Loaded, VersionsTable
 
 S = TypeVar("S")
 Name = tuple[str, str]
@@ -62,16 +63,32 @@ class Stream(Generic[S]):
 
 
 class Streams:
-    """All streams of a batch, by workspace and name; `restorable` is for a batch that is a rollback."""
+    """All streams of a batch, by workspace and name; `restorable` is for a batch that is a rollback.
 
-    def __init__(self, log: EventLog, cursor: Tuples, commands: Sequence[AnyCommand]) -> None:
+    They are asked for at once, as far as they are known by name, and there once `load` was called.
+    """
+
+    def __init__(self, log: EventLog, session: Session, commands: Sequence[AnyCommand]) -> None:
         self._log = log
-        self._cursor = cursor
+        self._session = session
+        self._first = commands[0]
+        named = () if isinstance(self._first, Alone) else commands
+        of_deployments = [_key(command) for command in named if isinstance(command, DeploymentCommand)]
+        of_configs = [_key(command) for command in named if isinstance(command, ConfigCommand)]
+        self._references = list(
+            dict.fromkeys(_reference(c) for c in named if isinstance(c, CreateDeployment | UpdateDeployment))
+        )
+        self._read_deployments = self._ask(DEPLOYMENTS, of_deployments)
+        self._read_configs = self._ask(DEPLOYMENT_CONFIGS, of_configs)
+        self._read_pins = pin(session, self._references) if self._references else list
         self._pins: dict[Key, int | None] = {}
         self.deployments: dict[Name, Stream[DeploymentVersion]] = {}
         self.configs: dict[Name, Stream[DeploymentConfigVersion]] = {}
         self.restorable = Restorable(None)
-        match commands[0]:
+
+    def load(self) -> None:
+        """Wait for what was asked for, and ask for what a command needs that runs alone."""
+        match self._first:
             case DeleteDeployment() | DeleteDeploymentConfig() as removal:
                 self._load_for_removal(removal)
             case RollBackDeployment() as rollback:
@@ -79,7 +96,9 @@ class Streams:
             case RollBackDeploymentConfig() as rollback_of_config:
                 self._load_for_config_rollback(rollback_of_config)
             case _:
-                self._load(commands)
+                self.deployments = self._read_deployments()
+                self.configs = self._read_configs()
+                self._pins = dict(zip(self._references, self._read_pins(), strict=True))
 
     def pinned(self, command: CreateDeployment | UpdateDeployment) -> PinnedConfig:
         """What the command's config reference resolves to, seeing configs written earlier in this batch."""
@@ -98,24 +117,8 @@ class Streams:
 
     def write(self) -> None:
         """Bring the tables up to what the streams have become."""
-        DEPLOYMENTS.write(self._cursor, [(*name, s.timeline) for name, s in self.deployments.items()])
-        DEPLOYMENT_CONFIGS.write(self._cursor, [(*name, s.timeline) for name, s in self.configs.items()])
-
-    def _load(self, commands: Sequence[AnyCommand]) -> None:
-        of_deployments = [c for c in commands if isinstance(c, DeploymentCommand)]
-        of_configs = [c for c in commands if isinstance(c, ConfigCommand)]
-        references = list(
-            dict.fromkeys(
-                _reference(c) for c in commands if isinstance(c, CreateDeployment | UpdateDeployment)
-            )
-        )
-        with self._cursor.connection.pipeline():  # in one round trip
-            deployments = self._streams(DEPLOYMENTS, [_key(command) for command in of_deployments])
-            configs = self._streams(DEPLOYMENT_CONFIGS, [_key(command) for command in of_configs])
-            pins = pin(self._cursor, references) if references else list
-        self.deployments = deployments()
-        self.configs = configs()
-        self._pins = dict(zip(references, pins(), strict=True))
+        DEPLOYMENTS.write(self._session, [(*name, s.timeline) for name, s in self.deployments.items()])
+        DEPLOYMENT_CONFIGS.write(self._session, [(*name, s.timeline) for name, s in self.configs.items()])
 
     def _load_for_removal(self, command: Removal) -> None:
         name = (command.workspace, command.name)
@@ -128,19 +131,19 @@ class Streams:
         workspace, name = command.workspace, command.name
         version = command.version
         if version is None:
-            version = newest_to_restore(self._cursor, workspace, name)
-        self.deployments = self._streams(DEPLOYMENTS, [Key(workspace, name, version)])()
+            version = newest_to_restore(self._session, workspace, name)
+        self.deployments = self._ask(DEPLOYMENTS, [Key(workspace, name, version)])()
         snapshots = self.deployments[workspace, name].timeline.snapshots
         if version is not None and version in snapshots:
             state = snapshots[version].state
-            [pinned] = pin(self._cursor, [Key(workspace, state.config, state.config_version)])()
+            [pinned] = pin(self._session, [Key(workspace, state.config, state.config_version)])()
             self.restorable = Restorable(version, config_is_stored=pinned is not None)
         else:
             self.restorable = Restorable(version)
 
     def _load_for_config_rollback(self, command: RollBackDeploymentConfig) -> None:
         workspace, name = command.workspace, command.name
-        self.configs = self._streams(DEPLOYMENT_CONFIGS, [Key(workspace, name, command.version)])()
+        self.configs = self._ask(DEPLOYMENT_CONFIGS, [Key(workspace, name, command.version)])()
         latest = self.configs[workspace, name].state.latest
         if command.version is None and latest is not None:
             # What a removal of the latest version concerns is that version and the one before it.
@@ -148,12 +151,12 @@ class Streams:
                 DEPLOYMENT_CONFIGS, Key(workspace, name, latest)
             )
 
-    def _streams(self, table: VersionsTable[S], keys: Sequence[Key]) -> Callable[[], dict[Name, Stream[S]]]:
+    def _ask(self, table: VersionsTable[S], keys: Sequence[Key]) -> Callable[[], dict[Name, Stream[S]]]:
         if not keys:
             return dict
         unique = list(dict.fromkeys(keys))
         names = list(dict.fromkeys((key.workspace, key.name) for key in unique))
-        rows = table.load(self._cursor, unique)
+        rows = table.load(self._session, unique)
         versions = self._stream_versions(table, names)
 
         def read() -> dict[Name, Stream[S]]:
@@ -168,12 +171,13 @@ class Streams:
         return read
 
     def _for_removal(self, table: VersionsTable[S], key: Key) -> Stream[S]:
-        [stream_version] = self._stream_versions(table, [(key.workspace, key.name)])()
-        return Stream(table, [table.load_for_removal(self._cursor, key)], stream_version)
+        versions = self._stream_versions(table, [(key.workspace, key.name)])
+        loaded = table.load_for_removal(self._session, key)
+        return Stream(table, [loaded], *versions())
 
     def _stream_versions(self, table: VersionsTable[Any], names: Iterable[Name]) -> Callable[[], list[int]]:
         streams = [stream_id(workspace, table.resource, name) for workspace, name in names]
-        return self._log.stream_versions(self._cursor, streams)
+        return self._log.stream_versions(self._session, streams)
 
 
 def _bodies(table: VersionsTable[S], streams: Mapping[Name, Stream[S]]) -> dict[int, str]:

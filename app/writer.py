@@ -17,13 +17,14 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import structlog
+from psycopg.rows import tuple_row
 
 from app import metrics
 from app.answers import Answer
-from app.batch import Batch, Write
+from app.batch import Batch, StaleTables, Write
 from app.connections import LOST
 from app.event_log import EventLog
-from app.projection_versions import own_versions, stale_in
+from app.projection_versions import stale_in
 from domain.stream import Recorded
 
 SETTLE_SECONDS_MAX: Final = 5.0
@@ -155,15 +156,21 @@ class Writer:
     def _transact(self, writes: Sequence[Write]) -> tuple[Sequence[Answer], Sequence[Recorded[Any]]]:
         batch: Batch | None = None
         try:
-            with self._event_log.batch() as (cursor, head):
-                if head.live != own_versions():
-                    raise Unavailable("; ".join(map(str, stale_in(cursor))))
-                batch = Batch(self._event_log, cursor, head, self._clock())
-                answers: Sequence[Answer] = batch.run(writes)
+            try:
+                with self._event_log.batch() as (session, head):
+                    batch = Batch(self._event_log, session, head, self._clock)
+                    answers: Sequence[Answer] = batch.run(writes)
+            except StaleTables:
+                raise Unavailable(self._staleness()) from None
         except LOST as lost:
             _log.warning("database lost during a write", error=str(lost), writes=len(writes))
             answers = self._settle(batch)
         return answers, batch.events if batch else ()
+
+    def _staleness(self) -> str:
+        with self._event_log.datastore.get_connection() as connection:
+            found = stale_in(connection.cursor(row_factory=tuple_row))
+        return "; ".join(map(str, found)) or "the tables have just become those of this program"
 
     def _settle(self, batch: Batch | None) -> Sequence[Answer]:
         """The answers of a batch whose connection was lost, if it was committed all the same."""
@@ -173,8 +180,8 @@ class Writer:
         give_up = time.monotonic() + SETTLE_SECONDS_MAX
         while batch.stored_something:
             try:
-                with self._event_log.batch(SETTLE_SECONDS_MAX) as (cursor, _):
-                    committed = batch.is_stored(cursor)
+                with self._event_log.batch(SETTLE_SECONDS_MAX) as (session, _):
+                    committed = batch.is_stored(session)
             except LOST as error:
                 if time.monotonic() > give_up:
                     msg = "the database went away during the commit"

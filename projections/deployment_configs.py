@@ -9,9 +9,9 @@ import msgspec
 
 from domain import deployment_config
 from domain.deployment_config import DeploymentConfigVersion
-from projections.sql import ask, statements
+from projections.sql import Session, statements
 from projections.timeline import Row
-from projections.versions import Key, Tuples, VersionsTable
+from projections.versions import Key, VersionsTable
 
 _STATEMENT = statements("deployment_configs.sql")
 _encode = msgspec.json.Encoder().encode
@@ -73,7 +73,7 @@ DEPLOYMENT_CONFIGS = VersionsTable(
 )
 
 
-def pin(cursor: Tuples, references: Sequence[Key]) -> Callable[[], list[int | None]]:
+def pin(session: Session, references: Sequence[Key]) -> Callable[[], list[int | None]]:
     """Ask for the version that each reference resolves to; calling what this returns waits for them.
 
     That is the latest where none is named, and None if it is not stored.
@@ -82,7 +82,7 @@ def pin(cursor: Tuples, references: Sequence[Key]) -> Callable[[], list[int | No
         {"n": n, "workspace": key.workspace, "name": key.name, "version": key.version}
         for n, key in enumerate(references)
     ]
-    asked = ask(cursor, _STATEMENT["pin"], {"keys": _encode(keys).decode()})
+    asked = session.execute(_STATEMENT["pin"], {"keys": _encode(keys).decode()})
 
     def read() -> list[int | None]:
         found: list[int | None] = [None] * len(references)

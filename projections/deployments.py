@@ -9,9 +9,9 @@ import msgspec
 from domain import deployment
 from domain.deployment import DeploymentVersion
 from domain.deployment_config import Referrer
-from projections.sql import statements
+from projections.sql import Session, statements
 from projections.timeline import Row
-from projections.versions import Tuples, VersionsTable
+from projections.versions import VersionsTable
 
 _STATEMENT = statements("deployments.sql")
 
@@ -74,13 +74,13 @@ DEPLOYMENTS = VersionsTable(
 )
 
 
-def referrers(cursor: Tuples, workspace: str, config: str) -> list[Referrer]:
+def referrers(session: Session, workspace: str, config: str) -> list[Referrer]:
     """The deployments of a workspace that refer to a config, see `domain.deployment_config.Referrer`."""
     where = {"workspace": workspace, "config": config}
-    return [Referrer(*row) for row in cursor.execute(_STATEMENT["referrers"], where)]
+    return [Referrer(*row) for row in session.execute(_STATEMENT["referrers"], where)]
 
 
-def newest_to_restore(cursor: Tuples, workspace: str, name: str) -> int | None:
+def newest_to_restore(session: Session, workspace: str, name: str) -> int | None:
     """The newest stored version before the latest one that was ever READY; None if there is none."""
-    row = cursor.execute(_STATEMENT["newest_to_restore"], {"workspace": workspace, "name": name}).fetchone()
-    return None if row is None else row[0]
+    rows = session.execute(_STATEMENT["newest_to_restore"], {"workspace": workspace, "name": name})
+    return next((version for (version,) in rows), None)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from psycopg import Cursor
+from projections.sql import Session
 
 
-def advance(cursor: Cursor[tuple[Any, ...]], position: int) -> None:
+def advance(session: Session, position: int) -> None:
     """Note that the tables now show every event up to a position."""
-    cursor.execute("UPDATE projection_position SET position = %s", (position,))
+    session.execute("UPDATE projection_position SET position = %(position)s", {"position": position})

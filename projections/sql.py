@@ -5,12 +5,21 @@ A file holds statements separated by a line `-- :name`; `{versions}` in one stan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from typing import Any, LiteralString
+from typing import Any, LiteralString, Protocol
 
-from psycopg import Cursor
-from psycopg.rows import tuple_row
+
+class Session(Protocol):
+    """Where statements are carried out in their order: a cursor, or what sends them together.
+
+    A cursor's answer is to be read before its next statement.
+    """
+
+    def execute(
+        self, statement: LiteralString, parameters: Mapping[str, Any] | None = None, /
+    ) -> Iterable[tuple[Any, ...]]:
+        """The rows of a statement's answer, to be looked at once."""
 
 
 def statements(file: str, package: str = "projections", **tables: str) -> dict[str, LiteralString]:
@@ -21,10 +30,3 @@ def statements(file: str, package: str = "projections", **tables: str) -> dict[s
     text = files(package).joinpath(file).read_text(encoding="utf-8")
     named = (part.split("\n", 1) for part in text.split("-- :")[1:])
     return {name.strip(): body.format(**tables).strip() for name, body in named}
-
-
-def ask(
-    cursor: Cursor[Any], statement: LiteralString, parameters: Mapping[str, Any]
-) -> Cursor[tuple[Any, ...]]:
-    """A cursor of its own for a statement's answer, so that several can be on their way in a pipeline."""
-    return cursor.connection.cursor(row_factory=tuple_row).execute(statement, parameters)

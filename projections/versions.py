@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 
 import msgspec
-from psycopg import Cursor
 
 from domain.names import Resource
 from domain.stream import Snapshot
-from projections.sql import ask, statements
+from projections.sql import Session, statements
 from projections.timeline import Fold, Row, Timeline
 
 S = TypeVar("S")
-Tuples = Cursor[tuple[Any, ...]]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -58,7 +56,7 @@ class VersionsTable(Generic[S]):
         self.columns = columns
         self._decode = msgspec.json.Decoder(state).decode
 
-    def load(self, cursor: Tuples, keys: Sequence[Key]) -> Callable[[], list[Loaded[S]]]:
+    def load(self, session: Session, keys: Sequence[Key]) -> Callable[[], list[Loaded[S]]]:
         """Ask for the stored rows of each key's latest version and version of interest.
 
         Calling what this returns waits for them.
@@ -67,7 +65,7 @@ class VersionsTable(Generic[S]):
             {"n": n, "workspace": key.workspace, "name": key.name, "version": key.version}
             for n, key in enumerate(keys)
         ]
-        asked = ask(cursor, self.statement["load"], {"keys": _encode(numbered).decode()})
+        asked = session.execute(self.statement["load"], {"keys": _encode(numbered).decode()})
 
         def read() -> list[Loaded[S]]:
             found: list[Loaded[S]] = [Loaded(0, []) for _ in keys]
@@ -80,28 +78,28 @@ class VersionsTable(Generic[S]):
 
         return read
 
-    def load_for_removal(self, cursor: Tuples, key: Key) -> Loaded[S]:
+    def load_for_removal(self, session: Session, key: Key) -> Loaded[S]:
         """All open rows of a name, or those that the removal of one version concerns."""
         where = {"workspace": key.workspace, "name": key.name, "version": key.version}
         if key.version is None:
-            rows = cursor.execute(self.statement["load_all"], where).fetchall()
+            rows = list(session.execute(self.statement["load_all"], where))
             return Loaded(rows[0][1] if rows else 0, [self.stored_row(row[2:]) for row in rows])
-        loaded = self.load(cursor, [key])()[0]
-        below = cursor.execute(self.statement["load_below"], where).fetchone()
+        load = self.load(session, [key])
+        below = session.execute(self.statement["load_below"], where)
+        [loaded] = load()
         known = {row.version for row in loaded.rows}
-        if below is not None and below[2] not in known:
-            loaded.rows.append(self.stored_row(below[2:]))
+        loaded.rows.extend(self.stored_row(row[2:]) for row in below if row[2] not in known)
         return loaded
 
-    def load_open(self, cursor: Tuples, names: Sequence[tuple[str, str]]) -> list[list[Row[S]]]:
+    def load_open(self, session: Session, names: Sequence[tuple[str, str]]) -> list[list[Row[S]]]:
         """For each name all its open rows."""
         keys = [{"n": n, "workspace": workspace, "name": name} for n, (workspace, name) in enumerate(names)]
         found: list[list[Row[S]]] = [[] for _ in names]
-        for n, *row in cursor.execute(self.statement["load_open"], {"keys": _encode(keys).decode()}):
+        for n, *row in session.execute(self.statement["load_open"], {"keys": _encode(keys).decode()}):
             found[n].append(self.stored_row(row))
         return found
 
-    def write(self, cursor: Tuples, timelines: Iterable[tuple[str, str, Timeline[S]]]) -> None:
+    def write(self, session: Session, timelines: Iterable[tuple[str, str, Timeline[S]]]) -> None:
         """Bring the table up to what the timelines, each with its workspace and name, have become."""
         ended = []
         added = []
@@ -116,9 +114,9 @@ class VersionsTable(Generic[S]):
             ]
             added += [self.columns(workspace, name, row, self.body(row)) for row in timeline.added]
         if ended:
-            cursor.execute(self.statement["end"], {"rows": _encode(ended).decode()})
+            session.execute(self.statement["end"], {"rows": _encode(ended).decode()})
         if added:
-            cursor.execute(self._insert, {"rows": _encode(added).decode()})
+            session.execute(self._insert, {"rows": _encode(added).decode()})
 
     def body(self, row: Row[S]) -> str:
         """The answer a row gives: exactly what is stored with it."""

@@ -173,7 +173,8 @@ def test_a_moment_ago_is_settled(workspace, module_database_url):
     from app.event_log import EventLog  # noqa: PLC0415 - only here
 
     log = EventLog(module_database_url)
-    with log.batch():
+    with log.batch() as (_, wait_for_head):
+        wait_for_head()
         now = datetime.now().astimezone()
         with pytest.raises(httpx.ReadTimeout):
             workspace.http.get(f"deployments/a?as_of={now.isoformat().replace('+', '%2B')}", timeout=0.3)

@@ -32,8 +32,8 @@ def all_seen(_):
 
 
 def append(log, *commands):
-    with log.batch() as (cursor, head):
-        Batch(log, cursor, head, at(0)).run([Write(command) for command in commands])
+    with log.batch() as (session, head):
+        Batch(log, session, head, lambda: at(0)).run([Write(command) for command in commands])
 
 
 @asynccontextmanager

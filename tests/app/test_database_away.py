@@ -156,7 +156,7 @@ def release_locks(database_url):
 
 def test_a_slow_database_is_slow_or_refuses(http, proxy):
     """A write that would take longer than its time is given up; one that does not is done."""
-    proxy.delay_seconds = 0.4
+    proxy.delay_seconds = 1.2
     with within(WRITE_SECONDS_MAX):
         assert refused(write(http))
     proxy.delay_seconds = 0.02

@@ -18,8 +18,8 @@ def log(database_url):
 
 def run(log, *commands, now=None):
     """Commit commands in one batch."""
-    with log.batch() as (cursor, head):
-        batch = Batch(log, cursor, head, now or at(0))
+    with log.batch() as (session, head):
+        batch = Batch(log, session, head, lambda: now or at(0))
         return batch.run([Write(command) for command in commands])
 
 
@@ -76,8 +76,8 @@ def test_a_failing_batch_leaves_nothing(log):
     """Neither event, nor row, nor position."""
     run(log, create_config())
 
-    with pytest.raises(ZeroDivisionError), log.batch() as (cursor, head):
-        Batch(log, cursor, head, at(1)).run([Write(create())])
+    with pytest.raises(ZeroDivisionError), log.batch() as (session, head):
+        Batch(log, session, head, lambda: at(1)).run([Write(create())])
         raise ZeroDivisionError
 
     assert 1 == log.max_notification_id()
@@ -90,10 +90,22 @@ def test_the_log_tells_whether_it_holds_an_event(log):
     run(log, create_config(), create())
     recorded = log.read(1, 1)[0]
 
-    with log.batch() as (cursor, _):
-        assert log.holds(cursor, recorded)
-        assert not log.holds(cursor, recorded._replace(stream_version=9))
-        assert not log.holds(cursor, recorded._replace(position=3))
+    with log.batch() as (session, _):
+        assert log.holds(session, recorded)
+        assert not log.holds(session, recorded._replace(stream_version=9))
+        assert not log.holds(session, recorded._replace(position=3))
+
+
+def test_reading_and_failing_disturb_no_later_batch(log):
+    """The driver forgets statements that it prepared after every rollback; those of batches stay."""
+    run(log, create_config())
+    for _ in range(2):
+        log.read(0, 10)
+    with pytest.raises(ZeroDivisionError), log.batch() as (_, head):
+        head()
+        raise ZeroDivisionError
+
+    assert [201] == [answer.status for answer in run(log, create())]
 
 
 def test_appending_without_a_place_is_refused(log):
@@ -128,8 +140,8 @@ def test_what_is_acknowledged_was_flushed(database_url, configured, used):
         name = connection.info.dbname
         connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = {configured}")
     log = EventLog(database_url)
-    with log.batch() as (cursor, _):
-        found = cursor.execute("SHOW synchronous_commit").fetchone()
+    with log.batch() as (session, _):
+        [found] = session.execute("SHOW synchronous_commit")
     log.datastore.close()
 
     assert (used,) == found
@@ -140,7 +152,7 @@ def test_a_position_is_taken_once(log):
     run(log, create_config())
     (event,) = log.read(0, 10)
 
-    with pytest.raises(psycopg.errors.UniqueViolation), log.batch() as (cursor, _):
-        log.append(cursor, [event._replace(name="other")])
+    with pytest.raises(psycopg.errors.UniqueViolation), log.batch() as (session, _):
+        log.append(session, [event._replace(name="other")])
 
     assert [event] == log.read(0, 10)

@@ -31,8 +31,8 @@ def log(database_url):
         update(name="third"),
     ]
     for command in commands:
-        with log.batch() as (cursor, head):
-            Batch(log, cursor, head, at(0)).run([Write(command)])
+        with log.batch() as (session, head):
+            Batch(log, session, head, lambda: at(0)).run([Write(command)])
     yield log
     log.datastore.close()
 

@@ -111,9 +111,9 @@ class Past:
         begin = [create_config(), create_config(name="c2"), create(), update_config(), update()]
         head = log.max_notification_id() or 0
         for command in (*begin, *sequence):
-            with log.batch() as (cursor, head_of_log):
+            with log.batch() as (session, head_of_log):
                 write = Write(msgspec.structs.replace(command, workspace=self.workspace))
-                Batch(log, cursor, head_of_log, datetime.now(UTC)).run([write])
+                Batch(log, session, head_of_log, lambda: datetime.now(UTC)).run([write])
         self.events = log.read(head, 1000)
 
     def ask(self, question):

@@ -44,9 +44,9 @@ def fill(url):
     ]
     commands += [create_config(workspace="busy", name=f"c-{n}") for n in range(EVENTS // 2)]
     for begin in range(0, len(commands), 1000):
-        with log.batch() as (cursor, head):
+        with log.batch() as (session, head):
             part = [Write(command) for command in commands[begin : begin + 1000]]
-            Batch(log, cursor, head, datetime.now(UTC)).run(part)
+            Batch(log, session, head, lambda: datetime.now(UTC)).run(part)
     log.datastore.close()
 
 
