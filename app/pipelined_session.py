@@ -1,7 +1,8 @@
 """A session whose statements share round trips: they wait until an answer is looked at, then go together.
 
 The driver's own pipeline sends each statement by itself. Here all leave in one packet, which spares calls of
-the system on both sides, and in a process with other threads a wait for Python's lock after each.
+the system on both sides, and in a process with other threads a wait for Python's lock after each. It is made
+of the driver's generators, which are no documented part of it: hence the upper bound of its version.
 """
 
 from __future__ import annotations
