@@ -89,9 +89,10 @@ class Body:
         self.is_over = not message.get("more_body", False)
 
     def join(self) -> None:
-        """Note its content, now that all has arrived."""
+        """Note its content, now that all has arrived; it is held once."""
         if self._messages[-1]["type"] == "http.request":
             self.content = b"".join([message.get("body", b"") for message in self._messages])
+            self._messages = deque([{"type": "http.request", "body": self.content}])
 
 
 class Deadlines:

@@ -90,17 +90,14 @@ class Edge:
 
     async def _write_whole(self, scope: Scope, body: Body, send: Send, began: float) -> None:
         """Serve a write whose body is there, if there is a place."""
-        # While the body came the caller's rights may have changed, or its token expired.
-        rejection = await self._admit(scope) if admitted_of(scope).over() is not None else None
-        if rejection is not None:
-            await self._serve(scope, body, send, began, rejection)
-            return
         if not await self._writes.take():
             await self._writes.turn_away(scope["method"], send)
             return
         scope[BODY_KEY] = body.content
         try:
-            await self._serve(scope, body, send, began, None)
+            # While the body came and it was held, the caller's rights may have changed, or its token expired.
+            rejection = await self._admit(scope) if admitted_of(scope).over() is not None else None
+            await self._serve(scope, body, send, began, rejection)
         finally:
             self._writes.give_back()
 

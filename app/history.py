@@ -135,8 +135,7 @@ async def told(ledger: Ledger, question: Question[Any]) -> ASGIResponse:
     """The answer to a question, as JSON."""
     async with ledger.reader.snapshot() as connection:
         answer = await asked(connection, question)
-    body = msgspec.json.encode(answer)
-    return as_json(body)
+    return as_json(msgspec.json.encode(answer))
 
 
 async def _history_of(request: AnyRequest, name: Name, ledger: Ledger) -> ASGIResponse:

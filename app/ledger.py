@@ -290,7 +290,7 @@ def _query_pairs(request: AnyRequest) -> list[tuple[str, str]]:
 
 
 def as_json(body: bytes) -> ASGIResponse:
-    """A body that is the same for every reader of the route."""
+    """A body without an ETag, which single objects have only."""
     return JsonResponse(body, [_VARY])
 
 

@@ -155,3 +155,30 @@ def test_a_right_that_ends_while_the_body_comes_is_none():
         assert 403 == client.status
 
     asyncio.run(run())
+
+
+def test_a_right_that_ends_while_a_write_is_held_is_none():
+    """Its body was there before, and so was the right; what counts is what the policy says when its turn comes."""
+
+    async def run():
+        admitting, first_may_end = identity(GRANTS), asyncio.Event()
+        admitting.policies._path = "policy.toml"  # one that may change
+
+        async def application(_, __, send):
+            await first_may_end.wait()
+            await send({"type": "http.response.start", "status": 201, "headers": []})
+
+        edge = Edge(application, admitting, writes_max=1, body_bytes_max=100, body_read_seconds=1)
+        token, first, held = signed(KEY, "ES256", claims("ann")), Client(), Client()
+        writes = []
+        for client in (first, held):
+            writes.append(asyncio.create_task(edge(request(token, "POST"), client.receive, client.send)))
+            await asyncio.sleep(0)
+        assert [1, 1] == [first.asked, held.asked]
+        admitting.policies.current = read_policy(b"grants = []")
+        admitting.policies._known = {}
+        first_may_end.set()
+        await asyncio.gather(*writes)
+        assert [201, 403] == [first.status, held.status]
+
+    asyncio.run(run())
