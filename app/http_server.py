@@ -1,40 +1,30 @@
-"""Granian as this service runs it: workers share a port, are replaced when they die, and end with us."""
+"""The supervisor of the HTTP workers: they share a port, are replaced when they die, and end with it."""
 
-import gc
 import multiprocessing
-import multiprocessing.connection
 import os
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from importlib import import_module
-from typing import Any, Final
+from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+from typing import Final, NamedTuple, cast
 
-import psutil
 import structlog
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server.mp import MPServer
 from prometheus_client.multiprocess import mark_process_dead
-from typing_extensions import override
 
 from app.broadcaster import END_STREAMS
-from app.logs import HTTP_SERVER_LOGGING, configure_logs
+from app.http_worker import work
 from app.refusals import StartRefused
-from app.settings import Settings, handed_down
+from app.settings import Settings
 
-HEADER_BYTES_MAX: Final = 64 * 1024
-BACKLOG: Final = 2048
-READY_POLL_SECONDS: Final = 0.02
-RESPAWN_SECONDS_MIN: Final = 0.1
-RESPAWN_SECONDS_MAX: Final = 5.0
-GARBAGE_OBJECTS: Final = 50_000
-"""So many new objects, net, before a search for cycles: requests leave next to none."""
+REPLACE_SECONDS_MIN: Final = 0.1
+REPLACE_SECONDS_MAX: Final = 5.0
+END_SECONDS_MAX: Final = 5.0
+"""How long a worker may take to stop after its requests had their time."""
+_STOPPED_BY: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = structlog.get_logger()
 
@@ -43,100 +33,101 @@ class PortTaken(StartRefused):
     """Nobody can listen on the address; the text says which and why."""
 
 
-class HttpServer(MPServer):
-    """Granian's server, but dead workers are always replaced, and `on_ready` is called when all listen.
+class Worker(NamedTuple):
+    """A process that serves HTTP, and says so on `ready` when it listens."""
 
-    Granian itself ends the whole service when a worker dies twice within five seconds.
-    """
+    process: SpawnProcess
+    ready: Connection
+    began: float
+
+
+class HttpServer:
+    """So many workers as the settings say; `on_ready` is called once all of them listen."""
 
     def __init__(self, settings: Settings, target: str, on_ready: Callable[[], None]) -> None:
-        super().__init__(
-            target,
-            address=settings.host,
-            port=settings.port,
-            interface=Interfaces.ASGI,
-            workers=settings.workers,
-            loop=Loops.uvloop,
-            http=HTTPModes.http1,
-            websockets=False,
-            backlog=BACKLOG,
-            backpressure=settings.connections_max,
-            http1_settings=HTTP1Settings(
-                header_read_timeout=round(settings.header_read_seconds * 1000),
-                max_buffer_size=HEADER_BYTES_MAX,
-            ),
-            log_level=LogLevels.info if settings.log_level == "debug" else LogLevels.warning,
-            log_dictconfig=HTTP_SERVER_LOGGING,
-            respawn_failed_workers=True,
-            workers_kill_timeout=settings.shutdown_grace_seconds,
-        )
-        self.ready = threading.Event()
-        self.failed_at_start = False
+        self._settings = settings
+        self._target = target
         self._on_ready = on_ready
-        self._respawn_seconds = RESPAWN_SECONDS_MIN
+        self._workers: list[Worker] = []
+        self._stop_asked, self._ask_to_stop = Pipe(duplex=False)
+        self._replace_seconds = REPLACE_SECONDS_MIN
 
     def run(self) -> bool:
-        """Serve until a signal says to stop; False if no worker ever got ready."""
-        # A forked worker would inherit locks that the supervisor's threads hold at that moment.
-        multiprocessing.set_start_method("spawn", force=True)
-        self.on_startup(self._started)
-        self.serve(target_loader=partial(load_application, self.target), wrap_loader=False)
-        return not self.failed_at_start
+        """Serve until a signal says to stop; False if a worker ended before all were ready."""
+        for number in _STOPPED_BY:
+            signal.signal(number, self._stop)
+        try:
+            for _ in range(self._settings.workers):
+                self._workers.append(self._started())
+            if not self._all_ready():
+                return self._stop_asked.poll()
+            self._on_ready()
+            self._keep_serving()
+        finally:
+            self._end_workers()
+        return True
 
-    def _started(self) -> None:
-        # A terminal that closes means stop, not Granian's "replace all workers".
-        signal.signal(signal.SIGHUP, self.signal_handler_interrupt)
-        threading.Thread(target=self._announce, daemon=True).start()
+    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+        self._ask_to_stop.send_bytes(b"stop")
 
-    def _announce(self) -> None:
-        while not self.interrupt_signal and not self.failed_at_start:
-            pids = [worker.inner.pid for worker in list(self.wrks)]
-            if len(pids) == self.workers and all(_listens(pid, self.bind_port) for pid in pids):
-                self.ready.set()
-                self._on_ready()
-                return
-            time.sleep(READY_POLL_SECONDS)
+    def _started(self) -> Worker:
+        # A forked worker would inherit locks that other threads hold at that moment.
+        ready, tell = Pipe(duplex=False)
+        process = multiprocessing.get_context("spawn").Process(target=work, args=(self._target, tell))
+        process.start()
+        tell.close()
+        return Worker(process, ready, time.monotonic())
 
-    @override
-    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
-        while not self.interrupt_signal:
-            self.main_loop_interrupt.wait()
-            self.main_loop_interrupt.clear()
-            while self.interrupt_children and not self.interrupt_signal:
-                index = self.interrupt_children.pop(0)
-                if not self.ready.is_set():
-                    self.failed_at_start = True
-                    return
-                self._replace(index, spawn_target, target_loader)
-        # What died while all were being stopped is no fault.
-        self.interrupt_children.clear()
+    def _all_ready(self) -> bool:
+        starting = [worker.ready for worker in self._workers]
+        while starting:
+            for found in cast("list[Connection]", wait([*starting, self._stop_asked])):
+                if found is self._stop_asked:
+                    return False
+                try:
+                    found.recv_bytes()
+                except EOFError:
+                    return False
+                starting.remove(found)
+        return True
 
-    @override
-    def _stop_workers(self) -> None:
-        # Told to stop, a worker finishes its requests first, and a watch has no end of its own.
-        for worker in self.wrks:
-            if worker.inner.is_alive():
-                os.kill(worker.inner.pid, END_STREAMS)
-        super()._stop_workers()  # type: ignore[no-untyped-call]
+    def _keep_serving(self) -> None:
+        while not self._stop_asked.poll():
+            wait([self._stop_asked, *(worker.process.sentinel for worker in self._workers)])
+            for index, worker in enumerate(self._workers):
+                if not worker.process.is_alive() and not self._stop_asked.poll():
+                    self._replace(index, worker)
 
-    def _replace(self, index: int, spawn_target: Any, target_loader: Any) -> None:
-        dead = self.wrks[index]
-        lived_seconds = time.monotonic() - dead.birth
-        again = lived_seconds < RESPAWN_SECONDS_MAX
-        self._respawn_seconds = (
-            min(self._respawn_seconds * 2, RESPAWN_SECONDS_MAX) if again else RESPAWN_SECONDS_MIN
+    def _replace(self, index: int, dead: Worker) -> None:
+        lived_seconds = time.monotonic() - dead.began
+        again = lived_seconds < REPLACE_SECONDS_MAX
+        self._replace_seconds = (
+            min(self._replace_seconds * 2, REPLACE_SECONDS_MAX) if again else REPLACE_SECONDS_MIN
         )
         log.error(
             "worker died",
-            pid=dead.inner.pid,
-            exit_code=dead.inner.exitcode,
+            pid=dead.process.pid,
+            exit_code=dead.process.exitcode,
             lived_seconds=round(lived_seconds),
         )
-        mark_process_dead(dead.inner.pid)  # type: ignore[no-untyped-call]
-        if again:
-            self.main_loop_interrupt.wait(self._respawn_seconds)
-        if not self.interrupt_signal:
-            self._respawn_workers([index], spawn_target, target_loader)
+        dead.ready.close()
+        mark_process_dead(dead.process.pid)  # type: ignore[no-untyped-call]
+        if not (again and self._stop_asked.poll(self._replace_seconds)):
+            self._workers[index] = self._started()
+
+    def _end_workers(self) -> None:
+        alive = [worker.process for worker in self._workers if worker.process.is_alive()]
+        for process in alive:
+            # Told to stop, a worker finishes its requests first, and a watch has no end of its own.
+            os.kill(process.pid or 0, END_STREAMS)
+            process.terminate()
+        end = time.monotonic() + self._settings.shutdown_grace_seconds + END_SECONDS_MAX
+        for process in alive:
+            process.join(max(0.0, end - time.monotonic()))
+            if process.is_alive():
+                log.error("worker killed", pid=process.pid, why="it did not stop in time")
+                process.kill()
+                process.join()
 
 
 @contextmanager
@@ -162,33 +153,3 @@ def reserved_address(host: str, port: int) -> Iterator[tuple[str, int]]:
         # Bound but not listening: the port stays ours, and no connection is ever given to this socket.
         reservation.bind((address[4][0], number, *address[4][2:]))
         yield str(address[4][0]), number
-
-
-def load_application(target: str) -> Any:
-    """The ASGI application of `module:factory`, made inside a worker process."""
-    threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
-    settings = handed_down(os.environ)
-    configure_logs(settings.log_format, settings.log_level)
-    module, _, factory = target.partition(":")
-    application = getattr(import_module(module), factory)()
-    # What is there now stays: a search for garbage through all of it would hold up every request.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS)
-    return application
-
-
-def _end_with_the_supervisor() -> None:
-    supervisor = multiprocessing.parent_process()
-    if supervisor is not None:
-        multiprocessing.connection.wait([supervisor.sentinel])
-        # Killed, it could not stop us. Whatever we are doing was not acknowledged yet and rolls back.
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _listens(pid: int | None, port: int) -> bool:
-    try:
-        connections = psutil.Process(pid).net_connections("tcp")
-    except psutil.Error:
-        return False
-    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections)

@@ -26,13 +26,6 @@ _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
 
-# The HTTP server sets logging up by itself at start and would write to stdout: here it writes where all do.
-HTTP_SERVER_LOGGING: Final[dict[str, Any]] = {
-    "formatters": {},
-    "handlers": {},
-    "loggers": {"_granian": {"propagate": True}, "granian.access": {"propagate": True}},
-}
-
 
 def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
     """Send all log lines of this process to stderr, as JSON or for a person to read."""

@@ -82,7 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Meta(gt=0, le=3600, description="Time a client has to send a whole body.")
     ] = 10.0
     header_read_seconds: Annotated[
-        float, Meta(gt=0, le=3600, description="Time a client has to send its headers.")
+        float, Meta(gt=0, le=3600, description="Time a client has to send headers, or its next request.")
     ] = 15.0
     write_queue_max: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Writes that a process has in hand; more get 503.")

@@ -55,7 +55,7 @@ MESSAGES = (
         closes=True,
     ),
     Message("two lengths", _post(_LENGTH + b"Content-Length: 0\r\n", HIDDEN), closes=True),
-    Message("two equal lengths", _post(_LENGTH * 2)),
+    Message("two equal lengths", _post(_LENGTH * 2), closes=True),
     Message("a list of lengths", _post(b"Content-Length: 2, 2\r\n"), closes=True),
     *(
         Message(f"length {value!r}", _post(b"Content-Length: %b\r\n" % value), closes=True)
@@ -78,8 +78,9 @@ MESSAGES = (
     Message("CHUNKED", _post(b"Transfer-Encoding: CHUNKED\r\n", _CHUNKS)),
     Message("chunks in HTTP/1.0", _post(_CHUNKED, _CHUNKS).replace(b"1.1", b"1.0", 1), closes=True),
     Message("chunk extensions", _post(_CHUNKED, _CHUNKS.replace(b"\r\n", b';a="b"\r\n', 1))),
+    Message("trailers", _post(_CHUNKED, _CHUNKS[:-2] + b"X-NMP-Principal-Id: a b\r\n\r\n")),
     Message(
-        "trailers", _post(_CHUNKED, _CHUNKS[:-2] + b"Content-Length: 9\r\nX-NMP-Principal-Id: a b\r\n\r\n")
+        "a length in trailers", _post(_CHUNKED, _CHUNKS[:-2] + b"Content-Length: 9\r\n\r\n"), closes=True
     ),
     *(
         Message(f"chunks {chunks!r}", _post(_CHUNKED, chunks + b"\r\n0\r\n\r\n" + HIDDEN), closes=True)
@@ -97,7 +98,7 @@ MESSAGES = (
     Message("a chunk without end", _post(_CHUNKED, b"5\r\n{"), waits=True),
     Message("a body without end", _post(b"Content-Length: 999\r\n"), waits=True),
     Message("headers without end", _HEAD + b"X: ", waits=True),
-    Message("line feeds only", _post(_LENGTH).replace(b"\r\n", b"\n")),
+    Message("line feeds only", _post(_LENGTH).replace(b"\r\n", b"\n"), closes=True),
     Message(
         "a body of GET",
         b"GET /health/live HTTP/1.1\r\nHost: a\r\n" + _HIDDEN_LENGTH + b"\r\n" + HIDDEN,
@@ -139,10 +140,6 @@ MESSAGES = (
             b"/schema/assets/../page.js",
             b"/schema/assets/page.js%00",
             b"http://b/health/live",
-            b"http://b",
-            b"http://b?a",
-            b"b:80",
-            b"/\xc3\xa9",
             b"/%ff",
             b"/;a=b",
             b"/health//live",
@@ -153,15 +150,27 @@ MESSAGES = (
     ),
     *(
         Message(f"target {target!r}", _line(b"GET %b HTTP/1.1" % target), closes=True)
-        for target in (b"", b"?a", b"/\xff", b"/a b", b"/\x00", b"/\x7f", b"/" + b"a" * 70_000)
+        for target in (
+            b"",
+            b"?a",
+            b"http://b",
+            b"http://b?a",
+            b"b:80",
+            b"/\xc3\xa9",
+            b"/\xff",
+            b"/a b",
+            b"/\x00",
+            b"/\x7f",
+            b"/" + b"a" * 70_000,
+        )
     ),
     *(
         Message(f"method {method[:9]!r}", _line(b"%b /health/live HTTP/1.1" % method))
-        for method in (b"TRACE", b"CONNECT", b"BREW", b"get", b"B" * 3_000)
+        for method in (b"TRACE", b"PROPFIND")
     ),
     *(
-        Message(f"method {method!r}", _line(b"%b /health/live HTTP/1.1" % method), closes=True)
-        for method in (b"G\x00T", b"G(T", b"\xc3\x89", b"")
+        Message(f"method {method[:9]!r}", _line(b"%b /health/live HTTP/1.1" % method), closes=True)
+        for method in (b"CONNECT", b"BREW", b"get", b"B" * 3_000, b"G\x00T", b"G(T", b"\xc3\x89", b"")
     ),
     *(
         Message(f"version {version!r}", _line(b"GET /health/live %b" % version), closes=True)
@@ -186,6 +195,7 @@ MESSAGES = (
             b"GET /health/live HTTP/1.1",
             b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n",
         ),
+        closes=True,
     ),
     Message(
         "an upgrade to WebSocket",
@@ -193,6 +203,7 @@ MESSAGES = (
             b"GET /health/live HTTP/1.1",
             b"Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n",
         ),
+        closes=True,
     ),
     Message(
         "90 headers",
