@@ -56,7 +56,8 @@ def faults(
 
 def overload(
     *,
-    seconds: Annotated[float, Parameter(help="How long the surplus lasts.")] = 60.0,
+    seconds: Annotated[float, Parameter(help="How long the surplus of a round lasts.")] = 60.0,
+    rounds: Annotated[int, Parameter(help="How often: three of a minute take less than five.")] = 3,
     connections: Annotated[int, Parameter(help="Clients that ask.")] = 2000,
     times: Annotated[float, Parameter(help="Times what the service can do.")] = 10.0,
     workers: Annotated[int, Parameter(help="HTTP worker processes of the service.")] = 1,
@@ -67,12 +68,19 @@ def overload(
         service = Service("--database-url", url, "--log-level", "error", "--workers", workers)
         try:
             report = campaign(
-                service, url, seconds=seconds, connections=connections, times=times, in_hand_max=places
+                service,
+                url,
+                seconds=seconds,
+                connections=connections,
+                times=times,
+                in_hand_max=places,
+                rounds=rounds,
             )
         finally:
             service.end()
     for line in report.lines(
-        f"scripts/torture overload --seconds {seconds:g} --connections {connections} --times {times:g}"
+        f"scripts/torture overload --rounds {rounds} --seconds {seconds:g}"
+        f" --connections {connections} --times {times:g}"
     ):
         print(line)
     return _told(report.problems)
