@@ -9,6 +9,7 @@ as can be done.
 
 from __future__ import annotations
 
+import math
 import re
 import select
 import socket
@@ -109,7 +110,9 @@ class Load:
         self._poll = select.epoll()
         self._clients: dict[int, _Client] = {}
         self._free: deque[_Client] = deque()
-        self._due: deque[float] = deque()
+        self._began = 0.0
+        self._taken = 0
+        """Of the requests that fell due, those that wait for no client any more."""
         self._busy = 0
         self.result = Result()
 
@@ -118,17 +121,17 @@ class Load:
         for _ in range(self._order.connections):
             self._connect()
         used = time.process_time()
-        began = time.perf_counter()
-        end = began + self._order.seconds
+        self._began = time.perf_counter()
+        end = self._began + self._order.seconds
         while (now := time.perf_counter()) < end and not self._all_done():
-            self._fall_due(began, now)
+            self._fall_due(now)
             self._serve(now)
-            self._receive(self._pause(began, now), end)
+            self._receive(self._pause(now), end)
         give_up = time.perf_counter() + DRAIN_SECONDS_MAX
-        while (self._busy or self._due) and (now := time.perf_counter()) < give_up:
+        while (self._busy or self._waiting) and (now := time.perf_counter()) < give_up:
             self._serve(now)
             self._receive(0.1, end)
-        self.result.not_sent += len(self._due)
+        self.result.not_sent += self._waiting
         self.result.unanswered = self._busy
         for seconds in self.result.seconds.values():
             seconds.sort()
@@ -144,39 +147,38 @@ class Load:
         self._poll.register(client.socket, select.EPOLLIN)
         self._free.append(client)
 
+    @property
+    def _waiting(self) -> int:
+        return self.result.offered - self._taken
+
     def _all_offered(self) -> bool:
         return self._order.once and self.result.offered >= len(self._requests)
 
     def _all_done(self) -> bool:
-        return self._all_offered() and not self._busy and not self._due
+        return self._all_offered() and not self._busy and not self._waiting
 
-    def _fall_due(self, began: float, now: float) -> None:
+    def _fall_due(self, now: float) -> None:
+        # Counted and not kept: at ten times of what is answered they would take as long as the answers.
         rate, result = self._order.rate, self.result
-        if not rate:
-            for _ in range(len(self._free)):
-                if self._all_offered():
-                    return
-                result.offered += 1
-                self._due.append(now)
-            return
-        while began + result.offered / rate <= now and not self._all_offered():
-            self._due.append(began + result.offered / rate)
-            result.offered += 1
+        offered = int((now - self._began) * rate) + 1 if rate else result.offered + len(self._free)
+        result.offered = min(offered, len(self._requests)) if self._order.once else offered
 
-    def _pause(self, began: float, now: float) -> float:
+    def _pause(self, now: float) -> float:
         """Seconds until the next request is due, if it can be sent then."""
         if not self._order.rate or self._all_offered() or not self._free:
             return 0.1
-        return max(0.0, min(began + self.result.offered / self._order.rate - now, 0.1))
+        return max(0.0, min(self._began + self.result.offered / self._order.rate - now, 0.1))
 
     def _serve(self, now: float) -> None:
         """Give what is due to whoever is free."""
-        patience = self._order.patience_seconds
-        while patience is not None and self._due and self._due[0] < now - patience:
-            self._due.popleft()
-            self.result.not_sent += 1
-        while self._due and self._free:
-            due = self._due.popleft()
+        rate, patience = self._order.rate, self._order.patience_seconds
+        if rate and patience is not None:
+            gone = min(math.ceil((now - patience - self._began) * rate), self.result.offered) - self._taken
+            self.result.not_sent += max(0, gone)
+            self._taken += max(0, gone)
+        while self._waiting and self._free:
+            due = self._began + self._taken / rate if rate else now
+            self._taken += 1
             self._send(self._free.popleft(), due if self._order.since == "due" else now)
 
     def _send(self, client: _Client, since: float) -> None:
