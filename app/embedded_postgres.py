@@ -67,6 +67,10 @@ OPTIONS: Final[Mapping[str, str]] = {
     "synchronous_commit": "on",
     "shared_buffers": _shared_buffers(),
     "max_wal_size": "4GB",
+    # Lists count in an index alone as far as pages are known to have no change: a page of 100 over 100,000
+    # deployments takes 11 ms after a vacuum, 16 when 2 % have changed since, 70 at the default of 20 %.
+    "autovacuum_vacuum_scale_factor": "0.02",
+    "autovacuum_vacuum_insert_scale_factor": "0.02",
     # Every statement of ours is short: compiling a plan costs more than it saves.
     "jit": "off",
     "timezone": "UTC",
