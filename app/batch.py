@@ -6,7 +6,7 @@ the same batch made of it, and writes everything at the end. A refused command l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, assert_never
 
@@ -16,7 +16,8 @@ from app import idempotency
 from app.answers import Answer, Effect, refused
 from app.event_log import EventLog, Head
 from app.idempotency import First, Idempotency, Identity
-from app.projection_versions import own_versions
+from app.pipelined_session import PipelinedSession
+from app.projection_versions import Stale, ask_stale, own_versions
 from app.streams import Alone, AnyCommand, ConfigCommand, DeploymentCommand, Stream, Streams
 from domain import deployment, deployment_config
 from domain.deployment import (
@@ -38,8 +39,7 @@ from domain.names import version_number
 from domain.stream import Event, Recorded
 from projections import position
 from projections.deployment_configs import DEPLOYMENT_CONFIGS
-from projections.deployments import DEPLOYMENTS, referrers
-from projections.sql import Session
+from projections.deployments import DEPLOYMENTS
 from projections.versions import VersionsTable
 
 S = TypeVar("S")
@@ -59,7 +59,7 @@ class Write(msgspec.Struct, frozen=True):
 
 
 class StaleTables(Exception):
-    """The live tables are not of this program's versions, so it must not write."""
+    """The live tables are not of this program's versions, so it must not write; the text says which."""
 
 
 class Batch:
@@ -69,7 +69,11 @@ class Batch:
     """
 
     def __init__(
-        self, log: EventLog, session: Session, head: Callable[[], Head], clock: Callable[[], datetime]
+        self,
+        log: EventLog,
+        session: PipelinedSession,
+        head: Callable[[], Awaitable[Head]],
+        clock: Callable[[], datetime],
     ) -> None:
         self._log = log
         self._session = session
@@ -83,9 +87,9 @@ class Batch:
         self.events: list[Recorded[Any]] = []
         self.answers: list[Answer] | None = None
 
-    def run(self, writes: Sequence[Write]) -> list[Answer]:
-        """Decide every write in order and send what is to be stored; one answer each."""
-        self._load(writes)
+    async def run(self, writes: Sequence[Write]) -> list[Answer]:
+        """Decide every write in order; one answer each. The commit stores what is to be stored."""
+        await self._load(writes)
         if writes[0].dry_run:
             self.answers = [self._rehearsed(writes[0].command)]
             return self.answers
@@ -112,26 +116,30 @@ class Batch:
         """Whether the commit makes a difference: refusals without a key leave nothing behind."""
         return bool(self.events or self._first_answers)
 
-    def is_stored(self, session: Session) -> bool:
+    async def is_stored(self, session: PipelinedSession) -> bool:
         """Whether the database has what this batch stored, as a later one under the log's lock sees it.
 
         The commit of this batch has ended then, one way or the other: its transaction held the lock.
         """
         if self.events:
-            return self._log.holds(session, self.events[0])
+            return await self._log.holds(session, self.events[0])
         key, answer = self._first_answers[0]
-        return idempotency.load(session, [key])() == {key.identity: (key.fingerprint, answer)}
+        stored = idempotency.load(session, [key])
+        await session.exchange()
+        return stored() == {key.identity: (key.fingerprint, answer)}
 
-    def _load(self, writes: Sequence[Write]) -> None:
+    async def _load(self, writes: Sequence[Write]) -> None:
         """Get the lock and what the writes concern, in one round trip; the time is read under the lock."""
         keys = [write.idempotency for write in writes if write.idempotency is not None]
         self._streams = Streams(self._log, self._session, [write.command for write in writes])
         self._answered = idempotency.load(self._session, keys)
-        self._head = self._wait_for_head()
+        self._head = await self._wait_for_head()
         self._now = self._clock()
         if self._head.live != own_versions():
-            raise StaleTables
-        self._streams.load()
+            found = self._session.execute(*ask_stale())
+            await self._session.exchange()
+            raise StaleTables("; ".join(str(Stale(*row)) for row in found))
+        await self._streams.load()
 
     def _rehearsed(self, command: AnyCommand) -> Answer:
         """The answer to a command that is not carried out, with what it would change."""
@@ -199,8 +207,8 @@ class Batch:
                     DEPLOYMENT_CONFIGS, stream, command, restored, restored.version, 201
                 )
             case DeleteDeploymentConfig():
-                users = referrers(self._session, command.workspace, command.name)
-                self._record(stream, command, deployment_config.delete(stream.state, command, users, at))
+                deleted = deployment_config.delete(stream.state, command, self._streams.referrers, at)
+                self._record(stream, command, deleted)
                 return Answer(204, "")
             case _:
                 assert_never(command)

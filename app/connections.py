@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Any, Final, LiteralString, TypeVar
 
-from psycopg import AsyncConnection, Connection, InterfaceError, OperationalError, errors
+from psycopg import AsyncConnection, InterfaceError, OperationalError, errors
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
@@ -49,25 +49,6 @@ def address(database_url: str, purpose: str) -> str:
     )
 
 
-class LimitedConnection(Connection[Row]):
-    """A connection for one thread."""
-
-    _until = inf
-
-    def allow(self, seconds: float) -> None:
-        """From now on all its statements together may take so long; then it is closed."""
-        self._until = monotonic() + seconds
-
-    @override
-    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        try:
-            return super().wait(gen, interval, _left(self._until))
-        except OperationalError:
-            if monotonic() >= self._until:
-                self.pgconn.finish()
-            raise
-
-
 class LimitedAsyncConnection(AsyncConnection[Row]):
     """A connection for one event loop."""
 
@@ -87,7 +68,7 @@ class LimitedAsyncConnection(AsyncConnection[Row]):
             raise
 
 
-def is_usable(connection: Connection[Any] | AsyncConnection[Any]) -> bool:
+def is_usable(connection: AsyncConnection[Any]) -> bool:
     """Whether a connection is idle and still there, without asking the server.
 
     The server says nothing to an idle connection, unless that it is over.
@@ -97,6 +78,25 @@ def is_usable(connection: Connection[Any] | AsyncConnection[Any]) -> bool:
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     return not poll.poll(0)
+
+
+async def connected(
+    url: str, session: LiteralString, *, statement_seconds: float, prepare_threshold: int | None
+) -> LimitedAsyncConnection[tuple[Any, ...]]:
+    """A new connection with the settings of a session; one of `LOST` if the database is away."""
+    connection = await LimitedAsyncConnection[tuple[Any, ...]].connect(
+        url, autocommit=True, prepare_threshold=prepare_threshold
+    )
+    try:
+        connection.allow(CONNECT_SECONDS_MAX)
+        await connection.execute(session)
+        await connection.execute(
+            "SELECT set_config('statement_timeout', %s, false)", (str(round(statement_seconds * 1000)),)
+        )
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 class Connections:
@@ -128,7 +128,7 @@ class Connections:
     async def connection(
         self, seconds: float | None = None
     ) -> AsyncIterator[LimitedAsyncConnection[tuple[Any, ...]]]:
-        """A connection for so long at most; one of `LOST` if there is none, or TimeoutError."""
+        """A connection for so long at most; one of `LOST` if there is none."""
         connection = await self._taken(seconds or WAIT_SECONDS_MAX)
         connection.allow(seconds or self._use_seconds)
         try:
@@ -153,6 +153,9 @@ class Connections:
                 except BaseException:
                     self._free.release()
                     raise
+        except TimeoutError as late:
+            msg = f"there was no connection within {seconds:g} seconds"
+            raise OperationalError(msg) from late
         finally:
             self.waiting -= 1
         self.in_use += 1

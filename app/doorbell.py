@@ -35,13 +35,11 @@ class Doorbell:
         self._database_url = database_url
         self._heard = heard
         self._to_tell = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._own_pid: int | None = None
 
     async def start(self) -> None:
         """Listen, on the running loop; `heard` is called on it."""
-        self._loop = asyncio.get_running_loop()
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tell())]
 
     async def stop(self) -> None:
@@ -51,11 +49,7 @@ class Doorbell:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def ring(self) -> None:
-        """Say, from any thread, that something was committed; it takes no time and cannot fail."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._rung)
-
-    def _rung(self) -> None:
+        """Say, on the loop, that something was committed; it takes no time and cannot fail."""
         self._heard()
         self._to_tell.set()
 

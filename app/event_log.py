@@ -7,12 +7,13 @@ nothing.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, LiteralString, NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 from eventsourcing.persistence import Mapper, Notification, StoredEvent
@@ -22,7 +23,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL
 from typing_extensions import override
 
-from app.connections import CONNECT_SECONDS_MAX, LimitedConnection, address, is_usable
+from app.connections import Connections, LimitedAsyncConnection, address, connected
 from app.pipelined_session import PipelinedSession, Prepared
 from domain.kinds import KINDS, Kinds, resource_of, stored_name
 from domain.names import Resource, stream_id
@@ -119,78 +120,21 @@ class EventMapper(Mapper[str]):
 
 
 class _Datastore(PostgresDatastore):
-    """One connection with settings for writers, opened when it is needed, in place of the library's pool.
+    """A connection for each use, in place of the library's pool: the library reads, it never writes."""
 
-    The pool tries a database that was away again after pauses that grow; this tries it whenever there is
-    something to write.
-    """
-
-    def __init__(self, database_url: str, *, statement_seconds: float, batch_seconds: float) -> None:
+    def __init__(self, database_url: str) -> None:
         super().__init__("", "", "", "", "", originator_id_type="text")
-        self._address = address(database_url, "writes")
-        self._statement_ms = round(statement_seconds * 1000)
-        self._batch_seconds = batch_seconds
-        self._turn = threading.Lock()
-        self._connection: LimitedConnection[DictRow] | None = None
-        self._prepared: dict[str, Prepared] = {}
+        self._address = address(database_url, "log")
 
     @override
     @contextmanager
     def get_connection(self) -> Iterator[Connection[DictRow]]:
-        with self._taken(self._batch_seconds) as connection:
+        with Connection[DictRow].connect(self._address, autocommit=True, row_factory=dict_row) as connection:
             yield connection
 
-    @contextmanager
-    def transaction_session(self, seconds: float | None) -> Iterator[PipelinedSession]:
-        """A session for one transaction, rolled back if the block fails; for so long at most."""
-        with self._taken(seconds or self._batch_seconds) as connection:
-            try:
-                yield PipelinedSession(connection, self._prepared)
-            except BaseException:
-                if not connection.closed:
-                    connection.rollback()
-                raise
-
-    @contextmanager
-    def _taken(self, seconds: float) -> Iterator[LimitedConnection[DictRow]]:
-        """The connection; one of `connections.LOST` if the database is away."""
-        with self._turn:
-            if self._connection is None or not is_usable(self._connection):
-                self._hang_up()
-                self._connection = self._connected()
-            self._connection.allow(seconds)
-            try:
-                yield self._connection
-            finally:
-                if not is_usable(self._connection):
-                    self._hang_up()
-
     @override
-    def close(self) -> None:
-        super().close()
-        with self._turn:
-            self._hang_up()
-
-    def _hang_up(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-            self._prepared.clear()
-
-    def _connected(self) -> LimitedConnection[DictRow]:
-        connection = LimitedConnection[DictRow].connect(self._address, autocommit=True, row_factory=dict_row)
-        # What the driver prepares it throws away after a rollback, and with it what sessions have prepared.
-        connection.prepare_threshold = None
-        try:
-            connection.allow(CONNECT_SECONDS_MAX)
-            connection.execute(WRITER_SESSION)
-            connection.execute(
-                "SELECT set_config('statement_timeout', %s, false)", (str(self._statement_ms),)
-            )
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    def register_type_adapters(self) -> None:
+        """Do nothing: only functions in the database have such types, and nobody shall wait for it here."""
 
 
 class EventLog(PostgresApplicationRecorder):
@@ -201,35 +145,63 @@ class EventLog(PostgresApplicationRecorder):
     def __init__(
         self, database_url: str, *, statement_seconds: float = 30.0, batch_seconds: float = 15.0
     ) -> None:
-        datastore = _Datastore(database_url, statement_seconds=statement_seconds, batch_seconds=batch_seconds)
+        datastore = _Datastore(database_url)
         if datastore.enable_db_functions:
             msg = "enable_db_functions skips the log's lock: followers would miss events; leave it off"
             raise ValueError(msg)
         super().__init__(datastore)
         self.lock_table_statements = [SQL(LOCK)]
         self.mapper = EventMapper()
+        self._batch_seconds = batch_seconds
+        self._connections = Connections(
+            partial(
+                connected,
+                address(database_url, "writes"),
+                WRITER_SESSION,
+                statement_seconds=statement_seconds,
+                # What the driver prepares it throws away after a rollback, and with it what sessions have.
+                prepare_threshold=None,
+            ),
+            connections_max=1,
+            use_seconds=batch_seconds,
+        )
+        self._prepared = WeakKeyDictionary[LimitedAsyncConnection[Any], dict[str, Prepared]]()
 
-    @contextmanager
-    def batch(self, seconds: float | None = None) -> Iterator[tuple[PipelinedSession, Callable[[], Head]]]:
-        """One transaction under the log's lock, which it holds from the first answer; commits at the end.
+    @asynccontextmanager
+    async def batch(
+        self, seconds: float | None = None
+    ) -> AsyncIterator[tuple[PipelinedSession, Callable[[], Awaitable[Head]]]]:
+        """One transaction under the log's lock, which it holds from the first exchange; commits at the end.
 
-        Calling the second waits for the head. It may take so long, or `batch_seconds`; then the connection is
-        cut, and if that is before the commit was sent, nothing of it takes place.
+        Awaiting the second is an exchange that gives the head. It may take so long, or `batch_seconds`; then
+        the connection is cut, and if that is before the commit was sent, nothing of it takes place.
         """
-        with self.datastore.transaction_session(seconds) as session:
+        async with self._connections.connection(seconds or self._batch_seconds) as connection:
+            session = PipelinedSession(connection, self._prepared.setdefault(connection, {}))
             session.execute("BEGIN")
             session.execute(LOCK)
             rows = session.execute(_HEAD)
 
-            def head() -> Head:
+            async def head() -> Head:
+                await session.exchange()
                 [(live, position, at)] = rows
                 return Head(position or 0, at or datetime.fromtimestamp(0, UTC), live or {})
 
-            yield session, head
-            session.commit()
+            try:
+                yield session, head
+                await session.commit()
+            except Exception:
+                # Whoever was cancelled leaves it as it is, and it is closed.
+                if not connection.closed:
+                    await connection.rollback()
+                raise
+
+    async def close(self) -> None:
+        """Hang up; the next batch connects again."""
+        await self._connections.close()
 
     def stream_versions(self, session: Session, streams: Sequence[str]) -> Callable[[], list[int]]:
-        """Ask for the number of events in each stream; calling what this returns waits for them."""
+        """Ask for the number of events in each stream; call what this returns when they are there."""
         keys = [{"n": n, "stream": stream} for n, stream in enumerate(streams)]
         asked = session.execute(_STREAM_VERSIONS, {"keys": msgspec.json.encode(keys).decode()})
 
@@ -246,10 +218,11 @@ class EventLog(PostgresApplicationRecorder):
         stored = [self.mapper.to_stored_event(event) for event in events]
         self._insert_stored_events(session, stored, recorded=events)
 
-    def holds(self, session: Session, recorded: Recorded[Any]) -> bool:
+    async def holds(self, session: PipelinedSession, recorded: Recorded[Any]) -> bool:
         """Whether exactly this event is in the log at its position."""
         expected = self.mapper.to_stored_event(recorded)
         rows = session.execute(_AT_POSITION, {"position": recorded.position})
+        await session.exchange()
         return [(stream, version, bytes(state)) for stream, version, state in rows] == [
             (expected.originator_id, expected.originator_version, expected.state)
         ]

@@ -56,7 +56,7 @@ class Idempotency(msgspec.Struct, frozen=True):
 
 
 def load(session: Session, keys: Sequence[Idempotency]) -> Callable[[], dict[Identity, First]]:
-    """Ask for those of the keys that were used before; calling what this returns waits for them."""
+    """Ask for those of the keys that were used before; call what this returns when they are there."""
     if not keys:
         return dict
     wanted = [{"principal": key.principal, "key": key.key} for key in keys]

@@ -1,8 +1,8 @@
-"""A session whose statements share round trips: they wait until an answer is looked at, then go together.
+"""A session whose statements share round trips: they wait until an answer is needed, then go together.
 
 The driver's own pipeline sends each statement by itself. Here all leave in one packet, which spares calls of
-the system on both sides, and in a process with other threads a wait for Python's lock after each. It is made
-of the driver's generators, which are no documented part of it: hence the upper bound of its version.
+the system on both sides. It is made of the driver's generators, which are no documented part of it: hence the
+upper bound of its version.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from psycopg.errors import error_from_result
 from psycopg.generators import fetch_many, send
 from psycopg.pq import ConnStatus, ExecStatus
 
-from app.connections import LimitedConnection
+from app.connections import LimitedAsyncConnection
 
 _PARAMETER: Final = re.compile(r"%\((\w+)\)s")
 _DONE: Final = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
@@ -35,29 +35,27 @@ class Prepared(NamedTuple):
 
 
 class Rows:
-    """The answer to a statement, got when it is first looked at."""
+    """The answer to a statement, to be looked at after the session's next exchange."""
 
-    def __init__(
-        self, session: PipelinedSession, statement: str, parameters: dict[str, bytes | None]
-    ) -> None:
-        self._session = session
+    def __init__(self, statement: str, parameters: dict[str, bytes | None]) -> None:
         self.statement = statement
         self.parameters = parameters
         self.found: list[tuple[Any, ...]] | None = None
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        while self.found is None:
-            self._session.exchange()
+        if self.found is None:
+            msg = f"this was not answered yet, await an exchange first: {self.statement}"
+            raise RuntimeError(msg)
         return iter(self.found)
 
 
 class PipelinedSession:
-    """One transaction on a connection, for one thread; `prepared` is kept with the connection.
+    """One transaction on a connection, for one task; `prepared` is kept with the connection.
 
     Parameters are written `%(name)s`, and are of the type that the server takes them for.
     """
 
-    def __init__(self, connection: LimitedConnection[Any], prepared: dict[str, Prepared]) -> None:
+    def __init__(self, connection: LimitedAsyncConnection[Any], prepared: dict[str, Prepared]) -> None:
         self._connection = connection
         self._prepared = prepared
         self._waiting: list[Rows] = []
@@ -65,21 +63,26 @@ class PipelinedSession:
 
     def execute(self, statement: LiteralString, parameters: Mapping[str, Parameter] | None = None, /) -> Rows:
         """The answer to come. Statements are carried out in the order of these calls."""
-        rows = Rows(self, statement, {name: _text(value) for name, value in (parameters or {}).items()})
+        rows = Rows(statement, {name: _text(value) for name, value in (parameters or {}).items()})
         self._waiting.append(rows)
         return rows
 
-    def commit(self) -> None:
+    async def commit(self) -> None:
         """Send what waits and a COMMIT; if anything fails, nothing of the transaction takes place."""
         self.execute("COMMIT")
-        self.exchange()
+        await self.exchange()
+
+    async def exchange(self) -> None:
+        """Send what waits and take the answers; the first failure is raised, by every later exchange too."""
+        if self._fault is None:
+            await self._connection.wait(self._receive(self._send()))
+            if self._connection.pgconn.status != ConnStatus.BAD:
+                self._connection.pgconn.exit_pipeline_mode()
         if self._fault is not None:
             raise self._fault
 
-    def exchange(self) -> None:
-        """Send what waits, and take the answers up to the first failure; after that, raise this failure."""
-        if self._fault is not None:
-            raise self._fault
+    def _send(self) -> list[Rows | str]:
+        """Hand what waits to the driver; what answers are expected, a text for a statement to be prepared."""
         pgconn = self._connection.pgconn
         pgconn.enter_pipeline_mode()
         expected: list[Rows | str] = []
@@ -92,9 +95,7 @@ class PipelinedSession:
             expected.append(rows)
         self._waiting = []
         pgconn.pipeline_sync()
-        self._connection.wait(self._receive(expected))
-        if pgconn.status != ConnStatus.BAD:
-            pgconn.exit_pipeline_mode()
+        return expected
 
     def _prepare(self, statement: str) -> Prepared:
         names = tuple(dict.fromkeys(_PARAMETER.findall(statement)))

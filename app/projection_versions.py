@@ -12,7 +12,7 @@ from importlib.metadata import version as installed_version
 from typing import Any, Final, LiteralString
 
 import msgspec
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from typing_extensions import override
 
 from domain.names import Resource
@@ -25,7 +25,7 @@ _STALE: Final[LiteralString] = """
     SELECT coalesce(l.resource, o.resource), o.version, l.version, l.release, l.position,
            EXISTS (SELECT FROM projection_versions h WHERE h.resource = o.resource AND h.version = o.version)
       FROM live_projections l
-      FULL JOIN json_each_text(%s) o (resource, version) ON o.resource = l.resource
+      FULL JOIN json_each_text(%(own)s) o (resource, version) ON o.resource = l.resource
      WHERE o.version IS DISTINCT FROM l.version
      ORDER BY 1
 """
@@ -71,12 +71,12 @@ class Stale(msgspec.Struct, frozen=True):
         )
 
 
-def ask_stale() -> tuple[LiteralString, list[str]]:
+def ask_stale() -> tuple[LiteralString, Mapping[str, str]]:
     """The statement, with its parameters, whose rows are `Stale`."""
-    return _STALE, [msgspec.json.encode(own_versions()).decode()]
+    return _STALE, {"own": msgspec.json.encode(own_versions()).decode()}
 
 
-def stale_in(connection: Connection[Any] | Cursor[Any]) -> list[Stale]:
+def stale_in(connection: Connection[Any]) -> list[Stale]:
     """The projections of a database whose live tables are not of this program's versions."""
     return [Stale(*row) for row in connection.execute(*ask_stale()).fetchall()]
 

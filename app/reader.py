@@ -19,14 +19,7 @@ import structlog
 from psycopg import AsyncConnection, IsolationLevel, errors
 
 from app import metrics
-from app.connections import (
-    CONNECT_SECONDS_MAX,
-    LOST,
-    WAIT_SECONDS_MAX,
-    Connections,
-    LimitedAsyncConnection,
-    address,
-)
+from app.connections import LOST, WAIT_SECONDS_MAX, Connections, address, connected
 from app.event_log import WAIT_FOR_WRITERS
 from app.projection_versions import Stale, ask_stale
 from projections.lists import ListQuery, Page, list_statement
@@ -162,7 +155,13 @@ class Reader:
         self.statements_max = max(1, connections_max // 2)
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections = Connections(
-            partial(_connected, address(database_url, "reads"), round(statement_seconds * 1000)),
+            partial(
+                connected,
+                address(database_url, "reads"),
+                READER_SESSION,
+                statement_seconds=statement_seconds,
+                prepare_threshold=2,
+            ),
             connections_max=connections_max,
             use_seconds=statement_seconds + CUT_SECONDS,
         )
@@ -297,7 +296,7 @@ class Reader:
         try:
             async with self._connections.connection(seconds) as connection:
                 yield connection
-        except (*LOST, TimeoutError) as lost:
+        except LOST as lost:
             _log.warning("database cannot be read", error=str(lost))
             msg = "the database cannot be reached"
             raise Unreadable(msg) from lost
@@ -317,17 +316,3 @@ class Reader:
             ("requests_waiting", self._connections.waiting),
         ):
             metrics.POOL_CONNECTIONS.labels(state).set(number)
-
-
-async def _connected(url: str, statement_ms: int) -> LimitedAsyncConnection[tuple[Any, ...]]:
-    connection = await LimitedAsyncConnection[tuple[Any, ...]].connect(
-        url, autocommit=True, prepare_threshold=2
-    )
-    try:
-        connection.allow(CONNECT_SECONDS_MAX)
-        await connection.execute(READER_SESSION)
-        await connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(statement_ms),))
-    except BaseException:
-        await connection.close()
-        raise
-    return connection

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from app.event_log import EventLog
+from app.pipelined_session import PipelinedSession
 from domain.deployment import (
     ChangeDeploymentStatus,
     CreateDeployment,
@@ -20,14 +21,14 @@ from domain.deployment_config import (
     CreateDeploymentConfig,
     DeleteDeploymentConfig,
     DeploymentConfigVersion,
+    Referrer,
     RollBackDeploymentConfig,
     UpdateDeploymentConfig,
 )
 from domain.names import stream_id, version_number
 from domain.stream import StreamState
 from projections.deployment_configs import DEPLOYMENT_CONFIGS, pin
-from projections.deployments import DEPLOYMENTS, newest_to_restore
-from projections.sql import Session
+from projections.deployments import DEPLOYMENTS, newest_to_restore, referrers
 from projections.timeline import Timeline
 from projections.versions import Key, Loaded, VersionsTable
 
@@ -41,8 +42,7 @@ ConfigCommand = (
     CreateDeploymentConfig | UpdateDeploymentConfig | RollBackDeploymentConfig | DeleteDeploymentConfig
 )
 AnyCommand = DeploymentCommand | ConfigCommand
-Removal = DeleteDeployment | DeleteDeploymentConfig
-Alone = RollBackDeployment | RollBackDeploymentConfig | Removal
+Alone = RollBackDeployment | RollBackDeploymentConfig | DeleteDeployment | DeleteDeploymentConfig
 """Commands that need a batch of their own: what they look at is not known by name beforehand."""
 
 
@@ -63,12 +63,13 @@ class Stream(Generic[S]):
 
 
 class Streams:
-    """All streams of a batch, by workspace and name; `restorable` is for a batch that is a rollback.
+    """All streams of a batch, by workspace and name, and what rollbacks and removals of configs look at.
 
-    They are asked for at once, as far as they are known by name, and there once `load` was called.
+    They are asked for at once, as far as they are known by name, and there when `load` was awaited after the
+    session's next exchange.
     """
 
-    def __init__(self, log: EventLog, session: Session, commands: Sequence[AnyCommand]) -> None:
+    def __init__(self, log: EventLog, session: PipelinedSession, commands: Sequence[AnyCommand]) -> None:
         self._log = log
         self._session = session
         self._first = commands[0]
@@ -85,16 +86,21 @@ class Streams:
         self.deployments: dict[Name, Stream[DeploymentVersion]] = {}
         self.configs: dict[Name, Stream[DeploymentConfigVersion]] = {}
         self.restorable = Restorable(None)
+        self.referrers: Sequence[Referrer] = ()
 
-    def load(self) -> None:
-        """Wait for what was asked for, and ask for what a command needs that runs alone."""
+    async def load(self) -> None:
+        """Take what was asked for, and ask for what a command needs that runs alone."""
         match self._first:
-            case DeleteDeployment() | DeleteDeploymentConfig() as removal:
-                self._load_for_removal(removal)
+            case DeleteDeployment() as removal:
+                self.deployments = await self._for_removal(DEPLOYMENTS, _key(removal))
+            case DeleteDeploymentConfig() as removal_of_config:
+                users = referrers(self._session, removal_of_config.workspace, removal_of_config.name)
+                self.configs = await self._for_removal(DEPLOYMENT_CONFIGS, _key(removal_of_config))
+                self.referrers = users()
             case RollBackDeployment() as rollback:
-                self._load_for_rollback(rollback)
+                await self._load_for_rollback(rollback)
             case RollBackDeploymentConfig() as rollback_of_config:
-                self._load_for_config_rollback(rollback_of_config)
+                await self._load_for_config_rollback(rollback_of_config)
             case _:
                 self.deployments = self._read_deployments()
                 self.configs = self._read_configs()
@@ -120,36 +126,30 @@ class Streams:
         DEPLOYMENTS.write(self._session, [(*name, s.timeline) for name, s in self.deployments.items()])
         DEPLOYMENT_CONFIGS.write(self._session, [(*name, s.timeline) for name, s in self.configs.items()])
 
-    def _load_for_removal(self, command: Removal) -> None:
-        name = (command.workspace, command.name)
-        if isinstance(command, DeleteDeployment):
-            self.deployments[name] = self._for_removal(DEPLOYMENTS, _key(command))
-        else:
-            self.configs[name] = self._for_removal(DEPLOYMENT_CONFIGS, _key(command))
-
-    def _load_for_rollback(self, command: RollBackDeployment) -> None:
+    async def _load_for_rollback(self, command: RollBackDeployment) -> None:
         workspace, name = command.workspace, command.name
         version = command.version
         if version is None:
-            version = newest_to_restore(self._session, workspace, name)
-        self.deployments = self._ask(DEPLOYMENTS, [Key(workspace, name, version)])()
+            newest = newest_to_restore(self._session, workspace, name)
+            await self._session.exchange()
+            version = newest()
+        self.deployments = await self._asked(DEPLOYMENTS, Key(workspace, name, version))
         snapshots = self.deployments[workspace, name].timeline.snapshots
         if version is not None and version in snapshots:
             state = snapshots[version].state
-            [pinned] = pin(self._session, [Key(workspace, state.config, state.config_version)])()
-            self.restorable = Restorable(version, config_is_stored=pinned is not None)
+            pins = pin(self._session, [Key(workspace, state.config, state.config_version)])
+            await self._session.exchange()
+            self.restorable = Restorable(version, config_is_stored=pins() != [None])
         else:
             self.restorable = Restorable(version)
 
-    def _load_for_config_rollback(self, command: RollBackDeploymentConfig) -> None:
+    async def _load_for_config_rollback(self, command: RollBackDeploymentConfig) -> None:
         workspace, name = command.workspace, command.name
-        self.configs = self._ask(DEPLOYMENT_CONFIGS, [Key(workspace, name, command.version)])()
+        self.configs = await self._asked(DEPLOYMENT_CONFIGS, Key(workspace, name, command.version))
         latest = self.configs[workspace, name].state.latest
         if command.version is None and latest is not None:
             # What a removal of the latest version concerns is that version and the one before it.
-            self.configs[workspace, name] = self._for_removal(
-                DEPLOYMENT_CONFIGS, Key(workspace, name, latest)
-            )
+            self.configs = await self._for_removal(DEPLOYMENT_CONFIGS, Key(workspace, name, latest))
 
     def _ask(self, table: VersionsTable[S], keys: Sequence[Key]) -> Callable[[], dict[Name, Stream[S]]]:
         if not keys:
@@ -170,10 +170,17 @@ class Streams:
 
         return read
 
-    def _for_removal(self, table: VersionsTable[S], key: Key) -> Stream[S]:
-        versions = self._stream_versions(table, [(key.workspace, key.name)])
+    async def _asked(self, table: VersionsTable[S], key: Key) -> dict[Name, Stream[S]]:
+        read = self._ask(table, [key])
+        await self._session.exchange()
+        return read()
+
+    async def _for_removal(self, table: VersionsTable[S], key: Key) -> dict[Name, Stream[S]]:
+        name = (key.workspace, key.name)
+        versions = self._stream_versions(table, [name])
         loaded = table.load_for_removal(self._session, key)
-        return Stream(table, [loaded], *versions())
+        await self._session.exchange()
+        return {name: Stream(table, [loaded()], *versions())}
 
     def _stream_versions(self, table: VersionsTable[Any], names: Iterable[Name]) -> Callable[[], list[int]]:
         streams = [stream_id(workspace, table.resource, name) for workspace, name in names]

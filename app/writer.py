@@ -1,9 +1,10 @@
 """The one writer of a process: commands that wait together are committed together (group commit).
 
-Handlers submit commands and await their answers. A task takes all that wait, up to `batch_max`, has them
-run in one transaction on the writer's thread (see `batch`), and answers each. Every decision is taken under
-the log's lock, so there is no conflict to retry, within a process or between processes. Under that lock the
-tables are also found to be of this program's versions, or nothing is written.
+Handlers submit commands and await their answers. A task takes all that wait, up to `batch_max`, runs them in
+one transaction (see `batch`), and answers each. All of it is on the event loop: another thread would be waked
+for each batch, and wait for Python's lock after each statement. Every decision is taken under the log's lock,
+so there is no conflict to retry, within a process or between processes. Under that lock the tables are also
+found to be of this program's versions, or nothing is written.
 """
 
 from __future__ import annotations
@@ -12,19 +13,16 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import structlog
-from psycopg.rows import tuple_row
 
 from app import metrics
 from app.answers import Answer
 from app.batch import Batch, StaleTables, Write
 from app.connections import LOST
 from app.event_log import EventLog
-from app.projection_versions import stale_in
 from domain.stream import Recorded
 
 SETTLE_SECONDS_MAX: Final = 5.0
@@ -50,7 +48,7 @@ class _Waiting(NamedTuple):
 
 
 class Writer:
-    """Takes writes on one event loop and commits them in batches on a thread of its own."""
+    """Takes writes on one event loop and commits them in batches."""
 
     def __init__(
         self,
@@ -69,10 +67,9 @@ class Writer:
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._stopping = False
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._task: asyncio.Task[None] | None = None
         self.committed: Callable[[], None] = lambda: None
-        """Called on the writer's thread when events were committed."""
+        """Called on the loop when events were committed."""
 
     async def start(self) -> None:
         """Begin to take writes, on the running loop."""
@@ -83,9 +80,9 @@ class Writer:
         self._stopping = True
         self._arrived.set()
         if self._task is not None:
-            await self._task
-        self._thread.shutdown()
-        self._event_log.datastore.close()
+            # What was taken is committed and answered, also if nobody waits for the end of it.
+            await asyncio.shield(self._task)
+        await self._event_log.close()
 
     async def submit(self, write: Write) -> Answer:
         """The answer to a write, after its commit; `Unavailable` if it was not taken, or perhaps not."""
@@ -131,7 +128,7 @@ class Writer:
     async def _commit(self, taken: Sequence[_Waiting]) -> None:
         """Commit and answer; of writes that fail together, find by halves the one that must fail alone."""
         writes = [waiting.write for waiting in taken]
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._transact, writes)
+        work = asyncio.create_task(self._transact(writes))
         while not work.done():
             await asyncio.wait([work], timeout=_OVERDUE_CHECK_SECONDS)
             self._let_go_overdue()
@@ -153,26 +150,20 @@ class Writer:
         if events:
             self.committed()
 
-    def _transact(self, writes: Sequence[Write]) -> tuple[Sequence[Answer], Sequence[Recorded[Any]]]:
+    async def _transact(self, writes: Sequence[Write]) -> tuple[Sequence[Answer], Sequence[Recorded[Any]]]:
         batch: Batch | None = None
         try:
-            try:
-                with self._event_log.batch() as (session, head):
-                    batch = Batch(self._event_log, session, head, self._clock)
-                    answers: Sequence[Answer] = batch.run(writes)
-            except StaleTables:
-                raise Unavailable(self._staleness()) from None
+            async with self._event_log.batch() as (session, head):
+                batch = Batch(self._event_log, session, head, self._clock)
+                answers: Sequence[Answer] = await batch.run(writes)
+        except StaleTables as stale:
+            raise Unavailable(str(stale)) from None
         except LOST as lost:
             _log.warning("database lost during a write", error=str(lost), writes=len(writes))
-            answers = self._settle(batch)
+            answers = await self._settle(batch)
         return answers, batch.events if batch else ()
 
-    def _staleness(self) -> str:
-        with self._event_log.datastore.get_connection() as connection:
-            found = stale_in(connection.cursor(row_factory=tuple_row))
-        return "; ".join(map(str, found)) or "the tables have just become those of this program"
-
-    def _settle(self, batch: Batch | None) -> Sequence[Answer]:
+    async def _settle(self, batch: Batch | None) -> Sequence[Answer]:
         """The answers of a batch whose connection was lost, if it was committed all the same."""
         if batch is None or batch.answers is None:
             msg = "the database cannot be reached"
@@ -180,13 +171,13 @@ class Writer:
         give_up = time.monotonic() + SETTLE_SECONDS_MAX
         while batch.stored_something:
             try:
-                with self._event_log.batch(SETTLE_SECONDS_MAX) as (session, _):
-                    committed = batch.is_stored(session)
+                async with self._event_log.batch(SETTLE_SECONDS_MAX) as (session, _):
+                    committed = await batch.is_stored(session)
             except LOST as error:
                 if time.monotonic() > give_up:
                     msg = "the database went away during the commit"
                     raise OutcomeUnknown(msg) from error
-                time.sleep(_SETTLE_PAUSE_SECONDS)
+                await asyncio.sleep(_SETTLE_PAUSE_SECONDS)
                 continue
             if committed:
                 break

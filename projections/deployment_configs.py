@@ -74,7 +74,7 @@ DEPLOYMENT_CONFIGS = VersionsTable(
 
 
 def pin(session: Session, references: Sequence[Key]) -> Callable[[], list[int | None]]:
-    """Ask for the version that each reference resolves to; calling what this returns waits for them.
+    """Ask for the version that each reference resolves to; call what this returns when they are there.
 
     That is the latest where none is named, and None if it is not stored.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -74,13 +75,19 @@ DEPLOYMENTS = VersionsTable(
 )
 
 
-def referrers(session: Session, workspace: str, config: str) -> list[Referrer]:
-    """The deployments of a workspace that refer to a config, see `domain.deployment_config.Referrer`."""
-    where = {"workspace": workspace, "config": config}
-    return [Referrer(*row) for row in session.execute(_STATEMENT["referrers"], where)]
+def referrers(session: Session, workspace: str, config: str) -> Callable[[], list[Referrer]]:
+    """Ask for the deployments of a workspace that refer to a config, see `domain.deployment_config.Referrer`.
+
+    Call what this returns when they are there.
+    """
+    rows = session.execute(_STATEMENT["referrers"], {"workspace": workspace, "config": config})
+    return lambda: [Referrer(*row) for row in rows]
 
 
-def newest_to_restore(session: Session, workspace: str, name: str) -> int | None:
-    """The newest stored version before the latest one that was ever READY; None if there is none."""
+def newest_to_restore(session: Session, workspace: str, name: str) -> Callable[[], int | None]:
+    """Ask for the newest stored version before the latest one that was ever READY; None if there is none.
+
+    Call what this returns when it is there.
+    """
     rows = session.execute(_STATEMENT["newest_to_restore"], {"workspace": workspace, "name": name})
-    return next((version for (version,) in rows), None)
+    return lambda: next((version for (version,) in rows), None)

@@ -13,7 +13,7 @@ from typing import Any, LiteralString, Protocol
 class Session(Protocol):
     """Where statements are carried out in their order: a cursor, or what sends them together.
 
-    A cursor's answer is to be read before its next statement.
+    A cursor's answer is to be read before its next statement, that of the other after they were sent.
     """
 
     def execute(

@@ -59,7 +59,7 @@ class VersionsTable(Generic[S]):
     def load(self, session: Session, keys: Sequence[Key]) -> Callable[[], list[Loaded[S]]]:
         """Ask for the stored rows of each key's latest version and version of interest.
 
-        Calling what this returns waits for them.
+        Call what this returns when they are there.
         """
         numbered = [
             {"n": n, "workspace": key.workspace, "name": key.name, "version": key.version}
@@ -78,18 +78,31 @@ class VersionsTable(Generic[S]):
 
         return read
 
-    def load_for_removal(self, session: Session, key: Key) -> Loaded[S]:
-        """All open rows of a name, or those that the removal of one version concerns."""
+    def load_for_removal(self, session: Session, key: Key) -> Callable[[], Loaded[S]]:
+        """Ask for all open rows of a name, or for those that the removal of one version concerns.
+
+        Call what this returns when they are there.
+        """
         where = {"workspace": key.workspace, "name": key.name, "version": key.version}
         if key.version is None:
-            rows = list(session.execute(self.statement["load_all"], where))
-            return Loaded(rows[0][1] if rows else 0, [self.stored_row(row[2:]) for row in rows])
+            asked = session.execute(self.statement["load_all"], where)
+
+            def read_all() -> Loaded[S]:
+                rows = list(asked)
+                return Loaded(rows[0][1] if rows else 0, [self.stored_row(row[2:]) for row in rows])
+
+            return read_all
+
         load = self.load(session, [key])
         below = session.execute(self.statement["load_below"], where)
-        [loaded] = load()
-        known = {row.version for row in loaded.rows}
-        loaded.rows.extend(self.stored_row(row[2:]) for row in below if row[2] not in known)
-        return loaded
+
+        def read() -> Loaded[S]:
+            [loaded] = load()
+            known = {row.version for row in loaded.rows}
+            loaded.rows.extend(self.stored_row(row[2:]) for row in below if row[2] not in known)
+            return loaded
+
+        return read
 
     def load_open(self, session: Session, names: Sequence[tuple[str, str]]) -> list[list[Row[S]]]:
         """For each name all its open rows."""

@@ -170,16 +170,14 @@ def test_a_moment_ago_is_settled(workspace, module_database_url):
     workspace.post("deployment-configs", name="c", **CONFIG)
     _, time = head(module_database_url)
     workspace.post("deployment-configs", name="d", **CONFIG)
-    from app.event_log import EventLog  # noqa: PLC0415 - only here
+    from app.event_log import LOCK  # noqa: PLC0415 - only here
 
-    log = EventLog(module_database_url)
-    with log.batch() as (_, wait_for_head):
-        wait_for_head()
+    with psycopg.connect(module_database_url) as writer:
+        writer.execute(LOCK)
         now = datetime.now().astimezone()
         with pytest.raises(httpx.ReadTimeout):
             workspace.http.get(f"deployments/a?as_of={now.isoformat().replace('+', '%2B')}", timeout=0.3)
         assert 200 == workspace.as_of("deployment-configs/c", time.isoformat())[0]
-    log.datastore.close()
 
     assert 404 == workspace.as_of("deployments/a", now.isoformat())[0]
 

@@ -7,33 +7,26 @@ import pytest
 
 from app import broadcaster as broadcasting
 from app import window as windows
-from app.batch import Batch, Write
 from app.broadcaster import Broadcaster
 from app.doorbell import Doorbell
-from app.event_log import EventLog
 from app.reader import Reader, Unreadable
 from domain.sight import EVERYTHING_SEEN
 from projections.deployment_configs import DEPLOYMENT_CONFIGS
 from projections.deployments import DEPLOYMENTS
 from projections.following import EVERYTHING
-from tests.support.builders import at, create, create_config, update
+from tests.support.builders import create, create_config, update
+from tests.support.committing import commit, committed, opened_log
 
 
 @pytest.fixture
 def log(database_url):
-    log = EventLog(database_url)
-    append(log, create_config(), create())
-    yield log
-    log.datastore.close()
+    with opened_log(database_url) as log:
+        commit(log, create_config(), create())
+        yield log
 
 
 def all_seen(_):
     return EVERYTHING_SEEN
-
-
-def append(log, *commands):
-    with log.batch() as (session, head):
-        Batch(log, session, head, lambda: at(0)).run([Write(command) for command in commands])
 
 
 @asynccontextmanager
@@ -83,12 +76,12 @@ def test_who_falls_behind_the_window_misses_nothing(database_url, log, monkeypat
             ):
                 assert [1] == (await positions(slow, 1))[:1]
                 for n in range(10):
-                    await asyncio.to_thread(append, log, update(), update())
+                    await committed(log, update(), update())
                     assert [2 * n + 3, 2 * n + 4] == await positions(quick, 2)
                 assert broadcaster.window.covers(18)
                 assert not broadcaster.window.covers(17)
                 assert list(range(3, 23)) == await positions(slow, 20)
-                await asyncio.to_thread(append, log, update())
+                await committed(log, update())
                 assert [23] == await positions(slow, 1) == await positions(quick, 1)
 
     asyncio.run(run())
@@ -103,7 +96,7 @@ def test_window_is_bounded_by_size(database_url, log, monkeypatch):
         async with watched(database_url) as broadcaster:
             with broadcaster.watcher(2, EVERYTHING, all_seen) as watcher:
                 assert await watcher.next(0.2) == b""
-                await asyncio.to_thread(append, log, update(), update())
+                await committed(log, update(), update())
                 assert [3, 4] == await positions(watcher, 2)
                 assert not broadcaster.window.covers(3)
 
@@ -134,7 +127,7 @@ def test_a_fault_sends_watchers_away(database_url, log, monkeypatch):
         async with watched(database_url) as broadcaster:
             with broadcaster.watcher(2, EVERYTHING, all_seen) as watcher:
                 assert await watcher.next(0.2) == b""
-                await asyncio.to_thread(append, log, update(), update())
+                await committed(log, update(), update())
                 with psycopg.connect(database_url) as connection:
                     connection.execute("ALTER TABLE stored_events DISABLE TRIGGER stored_events_append_only")
                     connection.execute(
@@ -144,7 +137,7 @@ def test_a_fault_sends_watchers_away(database_url, log, monkeypatch):
                 assert await watcher.next(20) == b""
                 assert watcher.ended
             with broadcaster.watcher(9, EVERYTHING, all_seen) as watcher:
-                await asyncio.to_thread(append, log, update())
+                await committed(log, update())
                 assert [10] == await positions(watcher, 1)
 
     asyncio.run(run())
@@ -186,8 +179,7 @@ def test_ring_is_heard_in_the_process_and_in_others(database_url):
         await eventually(lambda: here and there)  # both listen
         here.clear()
         there.clear()
-        await asyncio.to_thread(one.ring)
-        await asyncio.sleep(0)
+        one.ring()
         assert [1] == here
         await eventually(lambda: there)
         for _ in range(1000):

@@ -1,3 +1,5 @@
+import asyncio
+
 import psycopg
 import pytest
 from eventsourcing.persistence import StoredEvent
@@ -5,22 +7,15 @@ from eventsourcing.persistence import StoredEvent
 from app.batch import Batch, Write
 from app.event_log import EventLog
 from tests.support.builders import at, create, create_config, update
+from tests.support.committing import commit, opened_log
 
 pytestmark = pytest.mark.both_servers
 
 
 @pytest.fixture
 def log(database_url):
-    with_log = EventLog(database_url)
-    yield with_log
-    with_log.datastore.close()
-
-
-def run(log, *commands, now=None):
-    """Commit commands in one batch."""
-    with log.batch() as (session, head):
-        batch = Batch(log, session, head, lambda: now or at(0))
-        return batch.run([Write(command) for command in commands])
+    with opened_log(database_url) as log:
+        yield log
 
 
 @pytest.mark.parametrize(
@@ -34,7 +29,7 @@ def run(log, *commands, now=None):
 )
 def test_the_database_itself_refuses_to_change_history(log, database_url, statement):
     """Not even the owner of the table can update, delete or truncate events."""
-    run(log, create_config(), create())
+    commit(log, create_config(), create())
 
     with (
         psycopg.connect(database_url) as connection,
@@ -48,9 +43,9 @@ def test_the_database_itself_refuses_to_change_history(log, database_url, statem
 
 def test_positions_are_dense_and_times_increase(log):
     """Over batches, refusals and a clock that stands still or goes back."""
-    run(log, create_config(), create(), create(), update(), now=at(10))
-    run(log, create(name="other"), update(name="unknown"), now=at(5))
-    run(log, update(), now=at(10))
+    commit(log, create_config(), create(), create(), update(), clock=lambda: at(10))
+    commit(log, create(name="other"), update(name="unknown"), clock=lambda: at(5))
+    commit(log, update(), clock=lambda: at(10))
 
     events = log.read(0, 100)
     assert [1, 2, 3, 4, 5] == [recorded.position for recorded in events]
@@ -60,7 +55,7 @@ def test_positions_are_dense_and_times_increase(log):
 
 def test_the_library_reads_what_was_written(log):
     """The recorder's own ways to read a stream and the log give the same events."""
-    run(log, create_config(), create(), update())
+    commit(log, create_config(), create(), update())
 
     stream = log.select_events("default/deployments/llama")
     assert [(1, "deployment.created"), (2, "deployment.updated")] == [
@@ -74,38 +69,61 @@ def test_the_library_reads_what_was_written(log):
 
 def test_a_failing_batch_leaves_nothing(log):
     """Neither event, nor row, nor position."""
-    run(log, create_config())
+    commit(log, create_config())
 
-    with pytest.raises(ZeroDivisionError), log.batch() as (session, head):
-        Batch(log, session, head, lambda: at(1)).run([Write(create())])
-        raise ZeroDivisionError
+    async def fail():
+        async with log.batch() as (session, head):
+            await Batch(log, session, head, lambda: at(1)).run([Write(create())])
+            await session.exchange()
+            raise ZeroDivisionError
 
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(fail())
     assert 1 == log.max_notification_id()
-    run(log, create())
+    commit(log, create())
     assert [1, 2] == [recorded.position for recorded in log.read(0, 10)]
 
 
 def test_the_log_tells_whether_it_holds_an_event(log):
     """By its content, not only its position."""
-    run(log, create_config(), create())
+    commit(log, create_config(), create())
     recorded = log.read(1, 1)[0]
 
-    with log.batch() as (session, _):
-        assert log.holds(session, recorded)
-        assert not log.holds(session, recorded._replace(stream_version=9))
-        assert not log.holds(session, recorded._replace(position=3))
+    async def ask():
+        async with log.batch() as (session, _):
+            others = [recorded._replace(stream_version=9), recorded._replace(position=3)]
+            return [await log.holds(session, each) for each in (recorded, *others)]
+
+    assert [True, False, False] == asyncio.run(ask())
 
 
-def test_reading_and_failing_disturb_no_later_batch(log):
-    """The driver forgets statements that it prepared after every rollback; those of batches stay."""
-    run(log, create_config())
-    for _ in range(2):
-        log.read(0, 10)
-    with pytest.raises(ZeroDivisionError), log.batch() as (_, head):
-        head()
-        raise ZeroDivisionError
+def test_a_batch_that_fails_disturbs_no_later_one(log):
+    """The connection stays, and what is prepared on it; after one that was cancelled there is a new one."""
 
-    assert [201] == [answer.status for answer in run(log, create())]
+    async def failing(fault):
+        async with log.batch() as (_, head):
+            await head()
+            raise fault
+
+    async def pid():
+        async with log.batch() as (session, head):
+            await head()
+            rows = session.execute("SELECT pg_backend_pid()")
+            await session.exchange()
+            [(found,)] = rows
+        return found
+
+    async def run():
+        pids = [await pid()]
+        for fault in (ZeroDivisionError, asyncio.CancelledError):
+            with pytest.raises(fault):
+                await failing(fault)
+            pids.append(await pid())
+        return pids
+
+    first, after_a_failure, after_a_cancellation = asyncio.run(run())
+
+    assert first == after_a_failure != after_a_cancellation
 
 
 def test_appending_without_a_place_is_refused(log):
@@ -139,20 +157,27 @@ def test_what_is_acknowledged_was_flushed(database_url, configured, used):
     with psycopg.connect(database_url, autocommit=True) as connection:
         name = connection.info.dbname
         connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = {configured}")
-    log = EventLog(database_url)
-    with log.batch() as (session, _):
-        [found] = session.execute("SHOW synchronous_commit")
-    log.datastore.close()
 
-    assert (used,) == found
+    async def ask(log):
+        async with log.batch() as (session, _):
+            rows = session.execute("SHOW synchronous_commit")
+            await session.exchange()
+            return list(rows)
+
+    with opened_log(database_url) as log:
+        assert [(used,)] == asyncio.run(ask(log))
 
 
 def test_a_position_is_taken_once(log):
     """An event at a position that another one has is refused, and its batch leaves nothing."""
-    run(log, create_config())
+    commit(log, create_config())
     (event,) = log.read(0, 10)
 
-    with pytest.raises(psycopg.errors.UniqueViolation), log.batch() as (session, _):
-        log.append(session, [event._replace(name="other")])
+    async def append():
+        async with log.batch() as (session, _):
+            log.append(session, [event._replace(name="other")])
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        asyncio.run(append())
 
     assert [event] == log.read(0, 10)

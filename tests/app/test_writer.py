@@ -1,6 +1,6 @@
 import asyncio
 import gc
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -9,7 +9,7 @@ import pytest
 from psycopg import OperationalError
 
 from app.batch import Batch, Write
-from app.event_log import EventLog
+from app.event_log import LOCK, EventLog
 from app.idempotency import Idempotency
 from app.writer import OutcomeUnknown, Unavailable, Writer
 from domain.deployment import DeploymentEvent
@@ -134,16 +134,16 @@ def test_a_write_does_not_wait_for_ever(database_url):
 
     async def run():
         async with started(database_url, wait_seconds=0.1) as writer:
-            with log.batch() as (_, head):
-                head()
+            async with log.batch() as (_, head):
+                await head()
                 first = asyncio.create_task(writer.submit(Write(create_config(name="c1"))))
                 await asyncio.sleep(0.05)
                 second = asyncio.create_task(writer.submit(Write(create_config(name="c2"))))
                 await asyncio.sleep(0.3)
+            await log.close()
             return await asyncio.gather(first, second, return_exceptions=True)
 
     first, second = asyncio.run(run())
-    log.datastore.close()
 
     assert 201 == first.status
     assert isinstance(second, Unavailable)
@@ -178,6 +178,23 @@ def test_stopping_commits_what_waits(database_url):
 
     assert {201} == {answer.status for answer in asyncio.run(run())}
     assert [(50,)] == query(database_url, "SELECT count(*) FROM stored_events")
+
+
+def test_stopping_goes_on_if_nobody_waits_for_it(database_url):
+    """Who gives up waiting for the end stops no batch half-way."""
+
+    async def run():
+        async with started(database_url) as writer:
+            with psycopg.connect(database_url) as other:
+                other.execute(LOCK)
+                write = asyncio.create_task(writer.submit(Write(create_config())))
+                await asyncio.sleep(0.1)
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(writer.stop(), 0.1)
+            return await asyncio.wait_for(write, 5)
+
+    assert 201 == asyncio.run(run()).status
+    assert [(1,)] == query(database_url, "SELECT count(*) FROM stored_events")
 
 
 def keyed(command, key="k1", fingerprint="f", principal="ann"):
@@ -227,14 +244,14 @@ class LostOnCommit(EventLog):
         return self._cut() if not self.lost else super().batch(seconds)
 
     def _cut(self):
-        @contextmanager
-        def cut():
+        @asynccontextmanager
+        async def cut():
             self.lost = True
             if self.moment == "after":
-                with super(LostOnCommit, self).batch() as opened:
+                async with super(LostOnCommit, self).batch() as opened:
                     yield opened
                 raise OperationalError("server closed the connection unexpectedly")
-            with super(LostOnCommit, self).batch() as (session, head):
+            async with super(LostOnCommit, self).batch() as (session, head):
                 yield session, head
                 session.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
@@ -338,13 +355,11 @@ def stored_rows(database_url):
 
 
 def folded_rows(database_url):
-    log = EventLog(database_url)
     timelines = {}
-    for recorded in log.read(0, 10_000):
+    for recorded in EventLog(database_url).read(0, 10_000):
         if isinstance(recorded.event, DeploymentEvent):
             key = recorded.workspace, recorded.name
             timelines.setdefault(key, Timeline(DEPLOYMENTS.fold)).apply(recorded)
-    log.datastore.close()
     return sorted(
         (
             *key,
@@ -397,17 +412,17 @@ def test_nothing_is_decided_outside_the_lock(database_url):
 
     async def run():
         async with started(database_url, clock=clock) as writer:
-            with log.batch() as (session, head):
-                head()
+            async with log.batch() as (session, head):
+                await head()
                 late = asyncio.create_task(writer.submit(Write(update(id="late"))))
                 await asyncio.sleep(0.3)
                 assert not late.done()
                 assert [] == asked
-                Batch(log, session, head, lambda: datetime.now(UTC)).run([Write(update(id="early"))])
+                await Batch(log, session, head, lambda: datetime.now(UTC)).run([Write(update(id="early"))])
+            await log.close()
             return await late
 
     answer = asyncio.run(run())
-    log.datastore.close()
 
     assert 3 == msgspec.json.decode(answer.body)["entity_version"]
 

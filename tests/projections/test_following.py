@@ -2,12 +2,11 @@ import psycopg
 import pytest
 from psycopg.rows import tuple_row
 
-from app.batch import Batch, Write
-from app.event_log import EventLog
 from projections import following
 from projections.following import EVERYTHING, GapInLog, Wanted, page_of_log
 from projections.questions import answered
-from tests.support.builders import at, create, create_config, delete, report, update, update_config
+from tests.support.builders import create, create_config, delete, report, update, update_config
+from tests.support.committing import commit, opened_log
 
 pytestmark = pytest.mark.both_servers
 
@@ -15,7 +14,6 @@ pytestmark = pytest.mark.both_servers
 @pytest.fixture
 def log(database_url):
     """A log of 12 events."""
-    log = EventLog(database_url)
     commands = [
         create_config(),
         create(),
@@ -30,11 +28,10 @@ def log(database_url):
         delete(),
         update(name="third"),
     ]
-    for command in commands:
-        with log.batch() as (session, head):
-            Batch(log, session, head, lambda: at(0)).run([Write(command)])
-    yield log
-    log.datastore.close()
+    with opened_log(database_url) as log:
+        for command in commands:
+            commit(log, command)
+        yield log
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.batch import Batch, Write
-from app.event_log import EventLog
 from domain.deployment_config import DeleteDeploymentConfig, ExecutorConfig, RollBackDeploymentConfig
 from domain.errors import Refusal
 from domain.principal import ANONYMOUS, Principal
@@ -22,6 +20,7 @@ from projections.history import History, Selection, Span
 from projections.questions import answered
 from projections.references import Name, Reference
 from tests.support.builders import create, create_config, delete, report, roll_back, update, update_config
+from tests.support.committing import commit, opened_log
 from tests.support.patches import patched
 
 WORKSPACES = (f"w{n}" for n in itertools.count())
@@ -90,9 +89,8 @@ SEQUENCES = st.lists(commands(), max_size=30)
 
 @pytest.fixture(scope="module")
 def log(module_database_url):
-    log = EventLog(module_database_url)
-    yield log
-    log.datastore.close()
+    with opened_log(module_database_url) as log:
+        yield log
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +109,8 @@ class Past:
         begin = [create_config(), create_config(name="c2"), create(), update_config(), update()]
         head = log.max_notification_id() or 0
         for command in (*begin, *sequence):
-            with log.batch() as (session, head_of_log):
-                write = Write(msgspec.structs.replace(command, workspace=self.workspace))
-                Batch(log, session, head_of_log, lambda: datetime.now(UTC)).run([write])
+            placed = msgspec.structs.replace(command, workspace=self.workspace)
+            commit(log, placed, clock=lambda: datetime.now(UTC))
         self.events = log.read(head, 1000)
 
     def ask(self, question):

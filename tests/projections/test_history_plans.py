@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from app.batch import Batch, Write
-from app.event_log import EventLog
 from app.reader import READER_SESSION
 from domain.sight import EVERYTHING_SEEN
 from projections.blame import blame
@@ -14,6 +12,7 @@ from projections.comparison import compare
 from projections.history import History, Selection, Span
 from projections.references import Name, Reference
 from tests.support.builders import create, create_config, report, update
+from tests.support.committing import commit, opened_log
 
 EVENTS = 10_000
 NAME = Name("deployments", "default", "llama")
@@ -37,17 +36,14 @@ def connection(request, postgres_servers):
 
 def fill(url):
     """Versions of a deployment, every fifth of which becomes READY."""
-    log = EventLog(url)
     commands = [create_config(), create(), create_config(workspace="busy")]
     commands += [
         report("READY", str(n)) if n % 5 == 4 else update(id=f"d-{n}", reason=None) for n in range(EVENTS - 1)
     ]
     commands += [create_config(workspace="busy", name=f"c-{n}") for n in range(EVENTS // 2)]
-    for begin in range(0, len(commands), 1000):
-        with log.batch() as (session, head):
-            part = [Write(command) for command in commands[begin : begin + 1000]]
-            Batch(log, session, head, lambda: datetime.now(UTC)).run(part)
-    log.datastore.close()
+    with opened_log(url) as log:
+        for begin in range(0, len(commands), 1000):
+            commit(log, *commands[begin : begin + 1000], clock=lambda: datetime.now(UTC))
 
 
 def measured(connection, question):

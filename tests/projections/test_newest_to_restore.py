@@ -38,8 +38,8 @@ def test_the_newest_stored_version_before_the_latest_that_was_ever_ready(databas
         cursor = connection.cursor()
         DEPLOYMENTS.write(cursor, [(WORKSPACE, NAME, timeline)])
 
-        assert expected == newest_to_restore(cursor, WORKSPACE, NAME)
-        assert newest_to_restore(cursor, WORKSPACE, "other") is None
+        assert expected == newest_to_restore(cursor, WORKSPACE, NAME)()
+        assert newest_to_restore(cursor, WORKSPACE, "other")() is None
 
 
 @pytest.mark.both_servers

@@ -1,0 +1,27 @@
+"""Batches of commands, committed without a writer."""
+
+import asyncio
+from contextlib import contextmanager
+
+from app.batch import Batch, Write
+from app.event_log import EventLog
+from tests.support.builders import at
+
+
+@contextmanager
+def opened_log(database_url):
+    """A log, whose connection is closed at the end."""
+    log = EventLog(database_url)
+    yield log
+    asyncio.run(log.close())
+
+
+async def committed(log, *commands, clock=lambda: at(0)):
+    """The answers to commands that are committed as one batch."""
+    async with log.batch() as (session, head):
+        return await Batch(log, session, head, clock).run([Write(command) for command in commands])
+
+
+def commit(log, *commands, clock=lambda: at(0)):
+    """The same, where no loop runs."""
+    return asyncio.run(committed(log, *commands, clock=clock))
