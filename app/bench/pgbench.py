@@ -86,10 +86,11 @@ _RATE: Final = re.compile(r"tps = ([0-9.]+)")
 
 
 class Ran(NamedTuple):
-    """Transactions, and how many there were in a second."""
+    """Transactions, how many there were in a second, and at a given rate their times since they were due."""
 
     transactions: int
     rate: float
+    seconds: list[float]
 
 
 def is_there() -> bool:
@@ -103,31 +104,50 @@ def make_tables(url: str) -> None:
         connection.execute(_TABLES)
 
 
-def write(kind: Write, url: str, directory: Path, *, deployments: int, clients: int, seconds: float) -> Ran:
-    """Writes to deployments `model-0` and so on, from so many connections."""
+def write(
+    kind: Write,
+    url: str,
+    directory: Path,
+    *,
+    deployments: int,
+    clients: int,
+    seconds: float,
+    rate: float = 0.0,
+) -> Ran:
+    """Writes to deployments `model-0` and so on, from so many connections; at a rate, if one is given."""
     before = _events(url)
     text = _WRITE.format(write=kind, each=deployments // clients, clients=clients)
-    ran = run(url, directory, text, clients=clients, seconds=seconds)
+    ran = run(url, directory, text, clients=clients, seconds=seconds, rate=rate)
     if (events := _events(url) - before) != ran.transactions:
         message = f"pgbench did {ran.transactions} transactions, but there are {events} events more"
         raise WrongAnswer(message)
     return ran
 
 
-def run(url: str, directory: Path, text: str, *, clients: int, seconds: float) -> Ran:
-    """A script's transactions, as fast as they can be done."""
+def run(url: str, directory: Path, text: str, *, clients: int, seconds: float, rate: float = 0.0) -> Ran:
+    """A script's transactions, as fast as they can be done, or due at random times with a mean rate."""
     script = directory / "pgbench.sql"
     script.write_text(text, encoding="utf-8")
     conninfo = make_conninfo(url, options=_OPTIONS)
     # It knows whole seconds only.
     size = ("-T", str(round(seconds))) if seconds >= 1 else ("-t", "5")
-    flags = ("-n", "-M", "prepared", "-c", str(clients), "-j", "2", *size)
+    times = ("-l", "--log-prefix", str(directory / "pgbench-times"), "-R", f"{rate:.0f}") if rate else ()
+    flags = ("-n", "-M", "prepared", "-c", str(clients), "-j", "2", *size, *times)
     printed = Programs(EMBEDDED_BIN, None).run("pgbench", *flags, "-f", str(script), conninfo)
-    done, rate = _DONE.search(printed), _RATE.search(printed)
-    if done is None or rate is None:
+    done, found = _DONE.search(printed), _RATE.search(printed)
+    if done is None or found is None:
         message = f"pgbench says something else than how many transactions it did: {printed}"
         raise WrongAnswer(message)
-    return Ran(int(done[1]), float(rate[1]))
+    return Ran(int(done[1]), float(found[1]), _times(directory))
+
+
+def _times(directory: Path) -> list[float]:
+    """The third field of each line is the microseconds since a transaction was due; a thread has a file."""
+    seconds = []
+    for file in directory.glob("pgbench-times.*"):
+        seconds += [int(line.split()[2]) / 1e6 for line in file.read_text(encoding="utf-8").splitlines()]
+        file.unlink()
+    return sorted(seconds)
 
 
 def _events(url: str) -> int:

@@ -68,6 +68,8 @@ class Writes:
             pgbench.make_tables(self._scene.url)
             for clients in (CONNECTIONS, FEW):
                 self.turns.add(f"pgbench, {clients} clients", partial(self._pgbench, clients))
+            for workers in services:
+                self.turns.add(f"limit {workers}", partial(self._limit_at_half, workers))
 
     def _service(self, server: Server, deployments: int, seconds: float, rate: float = 0.0) -> Sample:
         # No load says again what the one before it has said, which would write nothing.
@@ -82,7 +84,10 @@ class Writes:
     def _limit(self, server: Server, root: str, seconds: float) -> Sample:
         return self._scene.load(server, self._kind.requests(self._plan.many, self._plan.seed, root), seconds)
 
-    def _pgbench(self, clients: int, seconds: float) -> Sample:
+    def _limit_at_half(self, workers: int, seconds: float) -> Sample:
+        return self._pgbench(FEW, seconds, self.turns.last(f"service {workers}").rate / 2)
+
+    def _pgbench(self, clients: int, seconds: float, rate: float = 0.0) -> Sample:
         before = self._scene.postgresql.cpu_seconds()
         ran = pgbench.write(
             self._kind.pgbench,
@@ -91,9 +96,10 @@ class Writes:
             deployments=self._plan.many,
             clients=clients,
             seconds=seconds,
+            rate=rate,
         )
         used = (self._scene.postgresql.cpu_seconds() - before) / ran.transactions
-        return Sample(ran.rate, ran.transactions, [], 0.0, used * 1000, 0.0, 0.0)
+        return Sample(ran.rate, ran.transactions, ran.seconds, 0.0, used * 1000, 0.0, 0.0)
 
     def sections(self, how: str, limits: tuple[Limit, ...] = ()) -> tuple[Section, ...]:
         """What was found; the service is compared with further limits too."""
@@ -117,14 +123,20 @@ class Writes:
                 for name, goal in all_limits
                 if name in rates
             ]
+            if f"limit {workers}" in rates:
+                name = f"service at half of its maximum, {told} / pgbench at the same rate: 99 %"
+                found.append(ratio(name, self._p99(f"half {workers}"), self._p99(f"limit {workers}")))
             one = rates[f"one {workers}"]
             found.append(
                 ratio(f"all on one deployment / on {self._plan.many:,}, {told}", one, service, GOAL_OF_MANY)
             )
         return Section("Ratios", how, tuple(found), chart="bars")
 
+    def _p99(self, name: str) -> tuple[float, ...]:
+        return tuple(each.quantile_ms(0.99) for each in self.turns.samples[name])
+
     def _rates(self) -> Section:
-        names = [name for name in self.turns.samples if not name.startswith("half")]
+        names = [name for name in self.turns.samples if not name.startswith(("half", "limit"))]
         return Section(
             f"{self._kind.title} a second",
             f"From {CONNECTIONS} connections without pause.",
@@ -133,7 +145,9 @@ class Writes:
         )
 
     def _latencies(self) -> Section:
-        names = [name for name in self.turns.samples if name.split()[0] in {"half", "service", "one"}]
+        names = [
+            name for name in self.turns.samples if name.split()[0] in {"half", "limit", "service", "one"}
+        ]
         return Section(
             "Time to answer",
             _TIMES,
@@ -180,6 +194,7 @@ _TITLES: Final = {
     "service": "service",
     "one": "service, all on one deployment",
     "half": "service at half of its maximum",
+    "limit": f"pgbench, {FEW} clients, at that rate",
     **constants.TITLES,
 }
 CHECKED: Final = (
@@ -197,8 +212,9 @@ HOW: Final = (
     " without them, and by a bare function behind the same HTTP server."
 )
 _TIMES: Final = (
-    "At half of the maximum, requests are due at a steady rate, and the time counts from when they were due."
-    " Without pause it counts from when they were sent."
+    "At half of the maximum, requests are due at a steady rate, those of `pgbench` at random times with the"
+    " same mean, and the time counts from when they were due. Without pause it counts from when they were"
+    " sent."
 )
 COSTS: Final = (
     "Processor time of all processes of the server, and of all of PostgreSQL's, for each answer; that of the"
