@@ -23,6 +23,7 @@ from typing import Any, Final, NoReturn, cast
 
 import uvicorn
 from typing_extensions import override
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.answers import problem
@@ -86,6 +87,45 @@ class Server(uvicorn.Server):
             self.should_exit = True
 
 
+class JoinedWrites:
+    """A transport that sends together what is written in one turn of the loop.
+
+    Head and body of an answer are two writes, and each would be a call of the system and a packet.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Send it soon; at once if it is much, so that its writer has to wait for the reader."""
+        if not self._parts:
+            self._loop.call_soon(self._send)
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > HIGH_WATER_LIMIT:
+            self._send()
+
+    def close(self) -> None:
+        """Send what there is, and close."""
+        self._send()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is sent."""
+        return self._transport.is_closing()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _send(self) -> None:
+        parts, self._parts, self._size = self._parts, [], 0
+        if parts and not self._transport.is_closing():
+            self._transport.write(b"".join(parts))
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """A connection that is cut off if its client sends too much, too slowly, or nothing at all.
 
@@ -106,7 +146,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
         if len(self.connections) > self._connections_max:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections; try again later")
             return
