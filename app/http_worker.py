@@ -247,7 +247,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         self._is_over = True
-        body = problem(status, detail).body.encode()
+        # To HEAD there is no body, whatever is wrong behind the method.
+        body = b"" if self.parser.get_method() == b"HEAD" else problem(status, detail).body.encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"

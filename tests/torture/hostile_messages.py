@@ -184,6 +184,7 @@ MESSAGES = (
             b"HTTP/1.1 x",
         )
     ),
+    Message("a malformed HEAD", _line(b"HEAD /health/live HTTP/1.1", b"Host: a\r\n\0: a\r\n"), closes=True),
     Message("HTTP/1.0", _line(b"GET /health/live HTTP/1.0"), closes=True),
     Message("HTTP/0.9", b"GET /health/live\r\n\r\n", closes=True),
     Message("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", closes=True),
