@@ -7,6 +7,7 @@ answer has gone out writes one line of log and counts it.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -18,7 +19,7 @@ from app.answers import problem
 from app.bodies import Bodies, Body, Full
 from app.callers import Rejection
 from app.identity import Identity
-from app.ledger import BODY_KEY, RANDOM, VARY
+from app.ledger import BODY_KEY, VARY
 from app.overload import WritesInHand
 from app.request_log import Finished, RequestLog
 
@@ -160,7 +161,7 @@ def _request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return bytes(value)
-    return RANDOM.randbytes(16).hex().encode()
+    return os.urandom(16).hex().encode()
 
 
 async def _answer(rejection: Rejection, send: Send) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import random
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, TypedDict, TypeVar
@@ -49,8 +49,6 @@ VARY: Final = (
     "Origin, Authorization, X-NMP-Principal-Id, X-NMP-Principal-Groups, X-NMP-Principal-On-Behalf-Of, "
     "X-NMP-Principal-On-Behalf-Of-Groups"
 )
-RANDOM: Final = random.Random()  # noqa: S311 - nothing rests on nobody guessing an id
-"""For ids: to ask the system for each would let other threads take over, which takes longer than the id."""
 BODY_KEY: Final = "ledger.body"
 """Where the outermost layer leaves the body in the ASGI scope if it has read it."""
 _VARY: Final = (b"vary", VARY.encode())
@@ -219,7 +217,7 @@ def query_of(request: AnyRequest, kind: type[T]) -> T:
 
 def new_id(resource: Resource) -> str:
     """A new random id for a version."""
-    return resource_id(resource, RANDOM.randbytes(16))
+    return resource_id(resource, os.urandom(16))
 
 
 def caller(request: AnyRequest) -> Principal:

@@ -60,7 +60,7 @@ def _renderers(log_format: LogFormat) -> list[Processor]:
 class GatheredLines:
     """A file of lines: those that an event loop makes in one turn are written together, all others at once.
 
-    Each write lets other threads take over, which costs more than the line.
+    Each write is a call of the system, which takes longer than to make the line.
     """
 
     def __init__(self, file: TextIO) -> None:
