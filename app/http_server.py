@@ -119,7 +119,7 @@ class HttpServer:
         alive = [worker.process for worker in self._workers if worker.process.is_alive()]
         for process in alive:
             # Told to stop, a worker finishes its requests first, and a watch has no end of its own.
-            os.kill(process.pid or 0, END_STREAMS)
+            os.kill(cast("int", process.pid), END_STREAMS)
             process.terminate()
         end = time.monotonic() + self._settings.shutdown_grace_seconds + END_SECONDS_MAX
         for process in alive:
