@@ -70,8 +70,8 @@ OPTIONS: Final[Mapping[str, str]] = {
     # A new segment that is filled with zeroes first holds up every commit meanwhile, which at full speed are
     # the slowest hundredth of all. A commit flushes what says where its blocks are as well as the blocks.
     "wal_init_zero": "off",
-    # Lists count in an index alone as far as pages are known to have no change: a page of 100 over 100,000
-    # deployments takes 11 ms after a vacuum, 16 when 2 % have changed since, 70 at the default of 20 %.
+    # Lists count in an index alone as far as pages are known to have no change since the last vacuum; when a
+    # fifth of them has changed, which is the default, a count takes several times as long.
     "autovacuum_vacuum_scale_factor": "0.02",
     "autovacuum_vacuum_insert_scale_factor": "0.02",
     # Every statement of ours is short: compiling a plan costs more than it saves.
