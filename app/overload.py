@@ -25,7 +25,7 @@ Send = Callable[[Message], Awaitable[None]]
 RETRY_AFTER_SECONDS: Final = 1
 PAUSE_SECONDS: Final = 0.01
 AT_ONCE_MAX: Final = 5
-"""To turn one away takes some 100 microseconds: together, a twentieth of the time."""
+"""So few that turning away leaves nearly all of the time to writes."""
 
 LOG_SECONDS: Final = 1.0
 
