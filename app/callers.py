@@ -57,6 +57,10 @@ class Source(Protocol):
         """Who sends a request; `MalformedHeader`, or a `Rejection` of one that says something wrong."""
         ...
 
+    def at_once(self, scope: Any) -> Verified | None:
+        """The same without waiting for anything; None if that is not possible."""
+        ...
+
     def still_holds(self, verified: Verified) -> bool:
         """Whether what was found out then would be found out now."""
         ...
@@ -75,6 +79,10 @@ class Believed:
 
     async def of(self, scope: Any) -> Verified:
         """By the headers; of an untrusted peer they are not even looked at."""
+        return self.at_once(scope)
+
+    def at_once(self, scope: Any) -> Verified:
+        """The same: there is nothing to wait for."""
         peer = scope.get("client")
         if not self._everybody and peer and self._is_trusted(peer[0]):
             refuse_repeated_identity(scope["headers"])
@@ -100,19 +108,18 @@ class Bearing:
 
     async def of(self, scope: Any) -> Verified:
         """By the token; services say in headers on whose behalf they act."""
-        if scope["path"].startswith(OPEN_PATHS):
+        token = _token_of(scope)
+        return _ANONYMOUS if token is None else _acting(await self._verified(token), scope)
+
+    def at_once(self, scope: Any) -> Verified | None:
+        """By the token, if it is valid by the keys that are known."""
+        token = _token_of(scope)
+        if token is None:
             return _ANONYMOUS
-        given = [value for name, value in scope["headers"] if name == b"authorization"]
-        if not given or not given[0].lower().startswith(_BEARER):
-            return _ANONYMOUS
-        if len(given) > 1:
-            raise _invalid("more than one Authorization header was sent")
-        verified = await self._verified(given[0][len(_BEARER) :].strip())
-        caller = verified.caller
-        principal = read_on_behalf_of(caller.principal, scope["headers"])
-        if principal is caller.principal:
-            return verified
-        return verified._replace(caller=caller._replace(principal=principal))
+        try:
+            return _acting(self._tokens.verified(token), scope)
+        except BadToken:
+            return None
 
     def still_holds(self, verified: Verified) -> bool:
         """Until it expires, or its key is none any more."""
@@ -145,6 +152,27 @@ class Bearing:
             return self._tokens.verified(token)
         except BadToken as bad:
             raise _invalid(str(bad)) from bad
+
+
+def _token_of(scope: Any) -> bytes | None:
+    """The token that a request bears, where one counts; several are refused."""
+    if scope["path"].startswith(OPEN_PATHS):
+        return None
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not given or not given[0].lower().startswith(_BEARER):
+        return None
+    if len(given) > 1:
+        raise _invalid("more than one Authorization header was sent")
+    return bytes(given[0][len(_BEARER) :].strip())
+
+
+def _acting(verified: Verified, scope: Any) -> Verified:
+    """The caller with the one on whose behalf it acts, if it says so."""
+    caller = verified.caller
+    principal = read_on_behalf_of(caller.principal, scope["headers"])
+    if principal is caller.principal:
+        return verified
+    return verified._replace(caller=caller._replace(principal=principal))
 
 
 def _invalid(reason: str) -> Rejection:

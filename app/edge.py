@@ -30,6 +30,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REQUEST_ID_CHARACTERS_MAX: Final = 128
+WRITES: Final = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,%d}" % REQUEST_ID_CHARACTERS_MAX)
 _QUIET: Final = ("/health/", "/metrics")
 
@@ -61,7 +62,7 @@ class Edge:
         """Answer one request, or pass on what is none."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
-        elif scope["method"] in _WRITES:
+        elif scope["method"] in WRITES:
             await self._write(scope, receive, send)
         else:
             began = time.perf_counter()
@@ -102,6 +103,21 @@ class Edge:
         finally:
             self._writes.give_back()
 
+    def begins(self, scope: Scope) -> bool:
+        """Whether a whole request may be answered at once, to be `end`ed: who calls is known without waiting.
+
+        Writes have taken their place then. False leaves nothing behind.
+        """
+        if not self._identity.admits_at_once(scope):
+            return False
+        return scope["method"] not in WRITES or self._writes.take_at_once()
+
+    def end(self, scope: Scope, status: int, began: float, request_id: bytes) -> None:
+        """A request that began at once has been answered."""
+        if scope["method"] in WRITES:
+            self._writes.give_back()
+        self._account(scope, status, time.perf_counter() - began, request_id)
+
     async def _admit(self, scope: Scope) -> Rejection | None:
         """Find out who calls; why the request is turned away, if it is."""
         rejection = await self._identity.admit(scope)
@@ -110,7 +126,7 @@ class Edge:
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, began: float, rejection: Rejection | None
     ) -> None:
-        request_id = _request_id(scope)
+        request_id = request_id_of(scope)
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -156,7 +172,7 @@ def _is_addressable(scope: Scope) -> bool:
     )
 
 
-def _request_id(scope: Scope) -> bytes:
+def request_id_of(scope: Scope) -> bytes:
     """The caller's own id where it sent a usable one, so that both sides' logs can be joined."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
@@ -176,6 +192,5 @@ async def _answer(rejection: Rejection, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-_WRITES: Final = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 _NOWHERE: Final = Rejection(problem(404, "Not Found"), "nowhere", "no route can have this path")
 _METHODS: Final = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))

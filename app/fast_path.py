@@ -1,72 +1,102 @@
-"""Routes called without the framework's layers around them, which cost more than most of the routes do.
+"""Usual requests, answered without the layers that all others go through, which cost more than most routes do.
 
-The framework itself says which handler a request is for. That handler is called as the framework would call
-it: with the same request, after the same check of rights, and what it raises is answered by the same table.
-Left out is what these handlers do not use: parsed parameters, hooks, caches. Whatever is unusual, and every
-request that no route is for, is the framework's to answer.
+A request takes this way if it is whole when it is looked at, has nothing unusual about it, and its route reads
+or writes one object: such a route does nothing but await the writer or the reader. The framework itself says which handler it is for; that handler is
+called as the framework would call it, with the same request, after the same check of rights, and what it
+raises is answered by the same table. It is run in the turn of the event loop in which the request came, and
+again when what it awaits is there: there is no task, and no layer that passes messages on. Who calls, the
+limits of writes, the line of log and the counts are those of the outermost layer.
+
+Whatever is unusual is left to the other way, before anything was done for it.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable
+import time
+from asyncio import Future
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
 from litestar import Litestar, Request
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
-from litestar.routes import BaseRoute, HTTPRoute
+from litestar.routes import HTTPRoute
 
 from app.authorisation import require_right
-from app.edge import Application, Receive, Scope, Send
-from app.ledger import Ledger
+from app.bodies import SMALL_BYTES_MAX
+from app.documented import Documented
+from app.edge import WRITES, Edge, Scope, request_id_of
+from app.json_response import Headers, JsonResponse
+from app.ledger import BODY_KEY, Ledger
 from app.problems import answer_to
 
-Handler = Callable[..., Awaitable[ASGIResponse]]
+Handler = Callable[..., Coroutine[Any, Any, ASGIResponse]]
+Finish = Callable[[int, Headers, bytes], None]
+"""Sends an answer: its status, its headers, its body."""
 
 _PROVIDED: Final = frozenset(("request", "ledger"))
+_OF_ONE_OBJECT: Final = frozenset(("write", "object"))
 _HOOKS: Final = ("after_request", "after_response", "before_request", "guards")
 _SETTINGS: Final = ("dependencies", "exception_handlers", "middleware")
 _USUAL_HOST: Final = re.compile(rb"[A-Za-z0-9.:\-\[\]]*")
 
 
 class FastPath:
-    """An ASGI application around the framework's that answers most requests in its stead.
+    """Begins to answer requests that are usual, and says of all others that it does not.
 
     `restricted` is whether callers need rights; it is the framework's middleware that asks for them there.
     """
 
-    def __init__(self, routes: Litestar, ledger: Ledger, *, restricted: bool) -> None:
-        self._framework = cast("Application", routes)
+    def __init__(
+        self,
+        routes: Litestar,
+        ledger: Ledger,
+        edge: Edge,
+        *,
+        body_bytes_max: int,
+        restricted: bool,
+    ) -> None:
         self._find = routes.asgi_router.handle_routing
-        self.handlers = _plain_handlers(routes.routes)
+        self.handlers = _plain_handlers(routes)
         self._ledger = ledger
+        self._edge = edge
+        self._body_bytes_max = min(body_bytes_max, SMALL_BYTES_MAX)
         self._restricted = restricted
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or pass it on."""
-        handler = self._handler(scope) if scope["type"] == "http" else None
-        if handler is None:
-            await self._framework(scope, receive, send)
-            return
-        request: Request[Any, Any, Any] = Request(cast("Any", scope), cast("Any", receive), cast("Any", send))
-        try:
-            if self._restricted:
-                require_right(scope)
-            response = await handler(request=request, ledger=self._ledger, **scope["path_params"])
-        except Exception as raised:  # noqa: BLE001 - as in the framework, the table has an answer to each
-            response = answer_to(request, raised)
-        await response(cast("Any", scope), cast("Any", receive), cast("Any", send))
+    def begin(self, scope: Scope, body: bytes, finish: Finish) -> bool:
+        """Begin to answer a request without a query, which is finished later; False if it goes another way.
+
+        Its path has neither empty segments nor escapes.
+        """
+        handler = self._handler(scope)
+        if (
+            handler is None
+            or len(body) > self._body_bytes_max
+            or not _is_framed_plainly(scope)
+            or not self._edge.begins(scope)
+        ):
+            return False
+        scope[BODY_KEY] = body
+        _Exchange(self, handler, scope, finish)
+        return True
+
+    def call(self, handler: Handler, request: Request[Any, Any, Any]) -> Coroutine[Any, Any, ASGIResponse]:
+        """What the handler makes of the request."""
+        if self._restricted:
+            require_right(request.scope)
+        return handler(request=request, ledger=self._ledger, **request.scope["path_params"])
+
+    def end(self, scope: Scope, status: int, began: float, request_id: bytes) -> None:
+        """A request that was begun is answered."""
+        self._edge.end(scope, status, began, request_id)
 
     def _handler(self, scope: Scope) -> Handler | None:
         """The handler that the framework would call, noted in the scope, if it can be called here."""
-        path = scope["path"]
-        if scope.get("root_path") or not _is_normal(path) or not _has_usual_host(scope):
-            return None
         try:
-            _, route_handler, _, path_params, path_template = self._find(path, scope["method"])
+            _, route_handler, _, path_params, path_template = self._find(scope["path"], scope["method"])
         except HTTPException:
             return None
         handler = self.handlers.get(route_handler)
@@ -77,16 +107,62 @@ class FastPath:
         return handler
 
 
-def _plain_handlers(routes: Iterable[BaseRoute]) -> dict[Any, Handler]:
-    """Handlers that take the request, texts of the path and the ledger, with nothing else around them."""
+class _Exchange:
+    """A request that is being answered: its handler runs until it awaits something, and again from there."""
+
+    __slots__ = ("_began", "_finish", "_path", "_request", "_running")
+
+    def __init__(self, path: FastPath, handler: Handler, scope: Scope, finish: Finish) -> None:
+        self._began = time.perf_counter()
+        self._path = path
+        self._finish = finish
+        self._request: Request[Any, Any, Any] = Request(cast("Any", scope))
+        self._running: Coroutine[Any, Any, ASGIResponse] | None = None
+        try:
+            self._running = path.call(handler, self._request)
+        except Exception as raised:  # noqa: BLE001 - as in the framework, the table has an answer to each
+            self._answer(answer_to(self._request, raised))
+        else:
+            self._go_on()
+
+    def _go_on(self, _: Future[Any] | None = None) -> None:
+        assert self._running is not None  # noqa: S101 - it is what was begun
+        try:
+            awaited: Future[Any] = self._running.send(None)
+        except StopIteration as done:
+            self._answer(done.value)
+        except Exception as raised:  # noqa: BLE001 - as above
+            self._answer(answer_to(self._request, raised))
+        else:
+            awaited.add_done_callback(self._go_on)
+
+    def _answer(self, response: ASGIResponse) -> None:
+        scope = cast("Scope", self._request.scope)
+        request_id = request_id_of(scope)
+        sent = response.sent if isinstance(response, JsonResponse) else response.encode_headers()
+        try:
+            self._finish(response.status_code, [*sent, (b"x-request-id", request_id)], response.body)
+        finally:
+            self._path.end(scope, response.status_code, self._began, request_id)
+
+
+def _plain_handlers(routes: Litestar) -> dict[Any, Handler]:
+    """Those that take the request, texts of the path and the ledger, with nothing else around them."""
     return {
-        handler: handler.fn
-        for route in routes
+        handler: cast("Handler", handler.fn)
+        for route in routes.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
-        if set(inspect.signature(handler.fn).parameters) == _PROVIDED | route.path_parameters.keys()
+        if _is_of_one_object(handler)
+        and set(inspect.signature(handler.fn).parameters) == _PROVIDED | route.path_parameters.keys()
         and _is_plain(handler)
     }
+
+
+def _is_of_one_object(handler: HTTPRouteHandler) -> bool:
+    """Whether it awaits nothing but the writer or, where there is no query, the reader."""
+    documented = handler.opt.get("documented")
+    return isinstance(documented, Documented) and not _OF_ONE_OBJECT.isdisjoint(documented.traits)
 
 
 def _is_plain(handler: HTTPRouteHandler) -> bool:
@@ -98,14 +174,16 @@ def _is_plain(handler: HTTPRouteHandler) -> bool:
     )
 
 
-def _is_normal(path: str) -> bool:
-    """Whether the framework takes a path as it is; of the root, which has no route, it does not matter."""
-    return path.startswith("/") and not path.endswith("/") and "//" not in path
-
-
-def _has_usual_host(scope: Scope) -> bool:
-    """Whether the framework will not refuse the Host header; it knows what else it allows."""
+def _is_framed_plainly(scope: Scope) -> bool:
+    """Whether no layer would refuse the Host header or the length, and no body is left for a GET to ignore."""
+    hosts = 0
     for name, value in scope["headers"]:
         if name == b"host":
-            return _USUAL_HOST.fullmatch(value) is not None
+            hosts += 1
+            if hosts > 1 or _USUAL_HOST.fullmatch(value) is None:
+                return False
+        elif name == b"transfer-encoding" or (
+            name == b"content-length" and value != b"0" and scope["method"] not in WRITES
+        ):
+            return False
     return True

@@ -86,26 +86,41 @@ class Identity:
         except Rejection as rejection:
             report(scope, rejection.kind, rejection.reason)
             return rejection
-        caller = verified.caller
-        access = self.policies.access_of(caller)
-        scope[ADMITTED_KEY] = Admitted(caller, access, self._over(verified, access), self._source.challenge)
-        if "read" in access.everywhere and not caller.principal.on_behalf_of:
-            return None
-        return self._restricted(scope, caller, access)
-
-    def _restricted(self, scope: Any, caller: Caller, access: Access) -> Rejection | None:
-        if scope["path"].startswith(OPEN_PATHS):
-            return None
+        caller, access = self._note(scope, verified)
         try:
-            _require_some_access(caller, access)
-            self._require_may_act_for_another(caller)
-            workspace = workspace_of(scope["path"])
-            if workspace not in {None, ALL_WORKSPACES}:
-                require(access, "read", str(workspace))
+            self._require_rights(scope, caller, access)
         except Denied as denial:
             answer, headers = denied(scope, denial)
             return Rejection(answer, "denied", denial.reason, headers)
         return None
+
+    def admits_at_once(self, scope: Any) -> bool:
+        """Note the same without waiting; False leaves it to `admit` to find out or to turn away, and tells nobody."""
+        try:
+            verified = self._source.at_once(scope)
+            if verified is not None:
+                self._require_rights(scope, *self._note(scope, verified))
+        except (MalformedHeader, Rejection, Denied):
+            return False
+        return verified is not None
+
+    def _note(self, scope: Any, verified: Verified) -> tuple[Caller, Access]:
+        caller = verified.caller
+        access = self.policies.access_of(caller)
+        scope[ADMITTED_KEY] = Admitted(caller, access, self._over(verified, access), self._source.challenge)
+        return caller, access
+
+    def _require_rights(self, scope: Any, caller: Caller, access: Access) -> None:
+        """`Denied` if the caller may not even know what there is."""
+        if "read" in access.everywhere and not caller.principal.on_behalf_of:
+            return
+        if scope["path"].startswith(OPEN_PATHS):
+            return
+        _require_some_access(caller, access)
+        self._require_may_act_for_another(caller)
+        workspace = workspace_of(scope["path"])
+        if workspace not in {None, ALL_WORKSPACES}:
+            require(access, "read", str(workspace))
 
     def _require_may_act_for_another(self, caller: Caller) -> None:
         policy, principal = self.policies.current, caller.principal

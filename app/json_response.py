@@ -25,11 +25,11 @@ class JsonResponse(ASGIResponse):
         """Names of headers are in lower case; of a status that has no content the body is empty."""
         self.status_code = status_code
         self.body = body
-        self._sent = headers
+        self.sent = headers
         if status_code not in _WITHOUT_CONTENT:
-            self._sent = [*headers, _JSON, (b"content-length", b"%d" % len(body))]
+            self.sent = [*headers, _JSON, (b"content-length", b"%d" % len(body))]
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self._sent})
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.sent})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})

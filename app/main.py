@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import NamedTuple, cast
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -24,7 +25,7 @@ from app import (
 )
 from app.broadcaster import END_STREAMS, Broadcaster
 from app.doorbell import Doorbell
-from app.edge import Application, Edge
+from app.edge import Application, Edge, Receive, Scope, Send
 from app.event_log import EventLog
 from app.fast_path import FastPath
 from app.framing import Framing
@@ -41,14 +42,25 @@ from projections.deployment_configs import DEPLOYMENT_CONFIGS
 from projections.deployments import DEPLOYMENTS
 
 
-def application() -> Application:
+class Service(NamedTuple):
+    """An ASGI application, and the faster way that usual requests take."""
+
+    layers: Application
+    fast_path: FastPath
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request through all layers."""
+        await self.layers(scope, receive, send)
+
+
+def application() -> Service:
     """The application of a worker process, with the settings its supervisor hands down."""
     settings = handed_down(os.environ)
     configure_logs(settings.log_format, settings.log_level)
     return create_app(settings)
 
 
-def create_app(settings: Settings) -> Application:
+def create_app(settings: Settings) -> Service:
     """The whole service on the database that `settings.database_url` names."""
     if settings.database_url is None:
         msg = "database_url is not set: the supervisor gives the address of the embedded database"
@@ -122,10 +134,11 @@ def create_app(settings: Settings) -> Application:
     authorisation.require_listed(routes.routes)
     routes.state.openapi = docs.serialized(routes.routes)
     edge = Edge(
-        FastPath(routes, ledger, restricted=restricted),
+        cast("Application", routes),
         identity,
         writes_max=settings.write_queue_max,
         body_bytes_max=settings.body_bytes_max,
         body_read_seconds=settings.body_read_seconds,
     )
-    return Framing(edge)
+    fast_path = FastPath(routes, ledger, edge, body_bytes_max=settings.body_bytes_max, restricted=restricted)
+    return Service(Framing(edge), fast_path)

@@ -54,10 +54,16 @@ class WritesInHand:
         self._turned_away = 0
         self._told_at = 0.0
 
+    def take_at_once(self) -> bool:
+        """Take one in hand, which is given back; False if there is no place."""
+        if self._in_hand >= self._writes_max:
+            return False
+        self._in_hand += 1
+        return True
+
     async def take(self) -> bool:
         """Take one in hand, which is given back; False if its turn to be turned away came before a place."""
-        if self._in_hand < self._writes_max:
-            self._in_hand += 1
+        if self.take_at_once():
             return True
         held: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._held.append(held)

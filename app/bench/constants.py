@@ -18,13 +18,16 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
+from app.bodies import SMALL_BYTES_MAX
 from app.deployments import ROUTES, DeploymentUpdate, StatusReport
+from app.documented import documented
 from app.edge import Application, Edge, Receive, Scope, Send
 from app.fast_path import FastPath
 from app.framing import Framing
 from app.identity import identity_of
 from app.json_response import JsonResponse
 from app.ledger import VARY, AnyRequest, Ledger, raw_body
+from app.main import Service
 from app.settings import handed_down
 from domain.names import ALL_WORKSPACES
 
@@ -59,19 +62,19 @@ def recorded(file: Path, answers: Answers) -> dict[str, str]:
     return {ANSWERS_VARIABLE: str(file)}
 
 
-def application() -> Application:
+def application() -> Service:
     """All three, told apart by how paths begin: `/framework`, `/bare`, and as the service's do."""
     settings = handed_down(os.environ)
     answers = msgspec.json.decode(Path(os.environ[ANSWERS_VARIABLE]).read_bytes(), type=Answers)
-    whole = Framing(
-        Edge(
-            called_like_the_service(answers),
-            identity_of(settings),
-            writes_max=settings.write_queue_max,
-            body_bytes_max=settings.body_bytes_max,
-            body_read_seconds=settings.body_read_seconds,
-        )
+    routes = _routes(answers, "/")
+    edge = Edge(
+        cast("Application", routes),
+        identity_of(settings),
+        writes_max=settings.write_queue_max,
+        body_bytes_max=settings.body_bytes_max,
+        body_read_seconds=settings.body_read_seconds,
     )
+    whole = Framing(edge)
     framework = cast("Application", _routes(answers, FRAMEWORK))
 
     async def choose(scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,12 +85,13 @@ def application() -> Application:
         else:
             await whole(scope, receive, send)
 
-    return choose
+    return Service(choose, fast_path(routes, answers, edge))
 
 
-def called_like_the_service(answers: Answers) -> FastPath:
-    """Routes whose handlers are called as the service's are."""
-    return FastPath(_routes(answers, "/"), cast("Ledger", answers), restricted=False)
+def fast_path(routes: Litestar, answers: Answers, edge: Edge) -> FastPath:
+    """The service's fast path to routes that give constant answers."""
+    ledger = cast("Ledger", answers)
+    return FastPath(routes, ledger, edge, body_bytes_max=SMALL_BYTES_MAX, restricted=False)
 
 
 def _routes(answers: Answers, root: str) -> Litestar:
@@ -101,7 +105,7 @@ def _routes(answers: Answers, root: str) -> Litestar:
     )
 
 
-@post("/{name:str}")
+@post("/{name:str}", **documented({201: None}, "write"))
 async def _update(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Answers]
 ) -> ASGIResponse:
@@ -109,7 +113,7 @@ async def _update(
     return _response(ledger.update, 201)
 
 
-@post("/{name:str}/status", status_code=200)
+@post("/{name:str}/status", status_code=200, **documented({200: None}, "write"))
 async def _status(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Answers]
 ) -> ASGIResponse:
@@ -117,7 +121,7 @@ async def _status(
     return _response(ledger.status, 200)
 
 
-@get("/{name:str}")
+@get("/{name:str}", **documented({200: None}, "object"))
 async def _latest(
     request: AnyRequest, workspace: FromPath[str], name: FromPath[str], ledger: NamedDependency[Answers]
 ) -> ASGIResponse:
@@ -125,7 +129,7 @@ async def _latest(
     return _response(ledger.get, 200)
 
 
-@get("/{name:str}/versions/{version:str}")
+@get("/{name:str}/versions/{version:str}", **documented({200: None}, "object"))
 async def _version(
     request: AnyRequest,
     workspace: FromPath[str],
