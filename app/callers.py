@@ -20,6 +20,7 @@ from app.identity_settings import Network, is_in
 from app.key_set import KeySet
 from app.tokens import BadToken, Tokens, UnknownKey, Verified
 from domain.authorisation import UNKNOWN, Caller
+from domain.principal import ANONYMOUS
 
 OPEN_PATHS: Final = ("/health/", "/metrics", "/schema")
 """What everybody may see: how the service does, and how it is used."""
@@ -86,10 +87,8 @@ class Believed:
         peer = scope.get("client")
         if not self._everybody and peer and self._is_trusted(peer[0]):
             refuse_repeated_identity(scope["headers"])
-            return Verified(Caller(read_principal(scope["headers"])), math.inf)
-        if self._everybody:
-            return Verified(Caller(read_principal(scope["headers"])), math.inf)
-        return _ANONYMOUS
+            return _believed(scope)
+        return _believed(scope) if self._everybody else _ANONYMOUS
 
     def still_holds(self, _: Verified) -> bool:
         """As long as the connection lasts."""
@@ -152,6 +151,12 @@ class Bearing:
             return self._tokens.verified(token)
         except BadToken as bad:
             raise _invalid(str(bad)) from bad
+
+
+def _believed(scope: Any) -> Verified:
+    """Who the headers say that it is."""
+    principal = read_principal(scope["headers"])
+    return _ANONYMOUS if principal is ANONYMOUS else Verified(Caller(principal), math.inf)
 
 
 def _token_of(scope: Any) -> bytes | None:

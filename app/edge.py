@@ -7,7 +7,6 @@ answer has gone out writes one line of log and counts it.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -21,6 +20,7 @@ from app.callers import Rejection
 from app.identity import Identity
 from app.ledger import BODY_KEY, VARY
 from app.overload import WritesInHand
+from app.random_bytes import RANDOM
 from app.request_log import Finished, RequestLog
 
 Scope = MutableMapping[str, Any]
@@ -177,7 +177,7 @@ def request_id_of(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return bytes(value)
-    return os.urandom(16).hex().encode()
+    return RANDOM.take(16).hex().encode()
 
 
 async def _answer(rejection: Rejection, send: Send) -> None:

@@ -1,11 +1,11 @@
-"""Usual requests, answered without the layers that all others go through, which cost more than most routes do.
+"""Usual requests, answered without the layers that others go through, which cost more than most routes do.
 
-A request takes this way if it is whole when it is looked at, has nothing unusual about it, and its route reads
-or writes one object: such a route does nothing but await the writer or the reader. The framework itself says which handler it is for; that handler is
-called as the framework would call it, with the same request, after the same check of rights, and what it
-raises is answered by the same table. It is run in the turn of the event loop in which the request came, and
-again when what it awaits is there: there is no task, and no layer that passes messages on. Who calls, the
-limits of writes, the line of log and the counts are those of the outermost layer.
+A request takes it if it is whole, has nothing unusual about it, and its route reads or writes one object;
+such a route does nothing but await the writer or the reader. The framework itself says which handler it is
+for; that handler is called as the framework would call it, with the same request, after the same check of
+rights, and what it raises is answered by the same table. It is run in the turn of the event loop in which the
+request came, and again when what it awaits is there: there is no task, and no layer that passes messages on.
+Who calls, the limits of writes, the line of log and the counts are those of the outermost layer.
 
 Whatever is unusual is left to the other way, before anything was done for it.
 """
@@ -83,11 +83,11 @@ class FastPath:
         _Exchange(self, handler, scope, finish)
         return True
 
-    def call(self, handler: Handler, request: Request[Any, Any, Any]) -> Coroutine[Any, Any, ASGIResponse]:
+    def call(self, handler: Handler, scope: Scope) -> Coroutine[Any, Any, ASGIResponse]:
         """What the handler makes of the request."""
         if self._restricted:
-            require_right(request.scope)
-        return handler(request=request, ledger=self._ledger, **request.scope["path_params"])
+            require_right(scope)
+        return handler(request=_Seen(scope), ledger=self._ledger, **scope["path_params"])
 
     def end(self, scope: Scope, status: int, began: float, request_id: bytes) -> None:
         """A request that was begun is answered."""
@@ -107,21 +107,30 @@ class FastPath:
         return handler
 
 
+class _Seen:
+    """What a handler looks at of a request whose body is there; the framework's own costs more to make."""
+
+    __slots__ = ("scope",)
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+
 class _Exchange:
     """A request that is being answered: its handler runs until it awaits something, and again from there."""
 
-    __slots__ = ("_began", "_finish", "_path", "_request", "_running")
+    __slots__ = ("_began", "_finish", "_path", "_running", "_scope")
 
     def __init__(self, path: FastPath, handler: Handler, scope: Scope, finish: Finish) -> None:
         self._began = time.perf_counter()
         self._path = path
         self._finish = finish
-        self._request: Request[Any, Any, Any] = Request(cast("Any", scope))
+        self._scope = scope
         self._running: Coroutine[Any, Any, ASGIResponse] | None = None
         try:
-            self._running = path.call(handler, self._request)
+            self._running = path.call(handler, scope)
         except Exception as raised:  # noqa: BLE001 - as in the framework, the table has an answer to each
-            self._answer(answer_to(self._request, raised))
+            self._answer(self._refusal(raised))
         else:
             self._go_on()
 
@@ -132,12 +141,16 @@ class _Exchange:
         except StopIteration as done:
             self._answer(done.value)
         except Exception as raised:  # noqa: BLE001 - as above
-            self._answer(answer_to(self._request, raised))
+            self._answer(self._refusal(raised))
         else:
             awaited.add_done_callback(self._go_on)
 
+    def _refusal(self, raised: Exception) -> ASGIResponse:
+        request: Request[Any, Any, Any] = Request(cast("Any", self._scope))
+        return answer_to(request, raised)
+
     def _answer(self, response: ASGIResponse) -> None:
-        scope = cast("Scope", self._request.scope)
+        scope = self._scope
         request_id = request_id_of(scope)
         sent = response.sent if isinstance(response, JsonResponse) else response.encode_headers()
         try:
@@ -175,7 +188,7 @@ def _is_plain(handler: HTTPRouteHandler) -> bool:
 
 
 def _is_framed_plainly(scope: Scope) -> bool:
-    """Whether no layer would refuse the Host header or the length, and no body is left for a GET to ignore."""
+    """Whether no layer would refuse Host or length, and there is no body that a GET would have to ignore."""
     hosts = 0
     for name, value in scope["headers"]:
         if name == b"host":

@@ -1,4 +1,4 @@
-"""A connection: uvicorn's, with limits on what its client may take and for how long, and with the fast path."""
+"""A connection: uvicorn's, with limits on what its client may take of it, and with the fast path."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.answers import problem
+from app.bodies import SMALL_BYTES_MAX
 from app.fast_path import FastPath
 from app.json_response import Headers
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 HEADERS_MAX: Final = 100
 PIPELINE_MAX: Final = 64
+HOLD_SECONDS: Final = 0.05
+"""How long a request is held for the fast path until its body is there: clients often send it apart."""
 TOO_LARGE: Final = f"The head of a request has at most {HEAD_BYTES_MAX} bytes and {HEADERS_MAX} headers"
 _PLAIN_URL: Final = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+")
 """A path that is what it looks like, without a query."""
@@ -89,6 +92,7 @@ class HttpConnection(HttpToolsProtocol):
         self._cycle_before = self.cycle
         self._held: bytes | None = None
         """What there is of the body of a request that may take the fast path, once that is whole."""
+        self._hold_until: asyncio.TimerHandle | None = None
         self._in_head = False
         self._in_last_chunk = False
         """Perhaps: the head of a chunk was read, and nothing of what it holds."""
@@ -108,8 +112,15 @@ class HttpConnection(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self.timeout_keep_alive_task is not None:
-            self.timeout_keep_alive_task.cancel()
+        self._held = None
+        for timer in (self.timeout_keep_alive_task, self._hold_until):
+            if timer is not None:
+                timer.cancel()
+
+    @override
+    def shutdown(self) -> None:
+        self._leave_to_application()
+        super().shutdown()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -117,8 +128,8 @@ class HttpConnection(HttpToolsProtocol):
             return
         unfinished = self._in_head or self._in_last_chunk
         super().data_received(data)
-        if self._held is not None:  # the rest of it is still to come
-            self._leave_to_application()
+        if self._held is not None and self._hold_until is None:
+            self._hold_until = self.loop.call_later(HOLD_SECONDS, self._leave_to_application)
         if self._in_head or self._in_last_chunk:
             # Until it is whole, the parser keeps what it has of a header.
             self._unfinished_bytes = self._unfinished_bytes + len(data) if unfinished else 0
@@ -157,6 +168,8 @@ class HttpConnection(HttpToolsProtocol):
             super().on_body(body)
         else:
             self._held += body
+            if len(self._held) > SMALL_BYTES_MAX:
+                self._leave_to_application()
 
     @override
     def on_message_complete(self) -> None:
@@ -189,7 +202,7 @@ class HttpConnection(HttpToolsProtocol):
 
     @override
     def _unset_keepalive_if_required(self) -> None:
-        """Leave the timer alone: when it ends it looks at the time, which costs less than one for each request."""
+        """Leave the timer alone: when it ends it looks at the time; one for each request costs more."""
 
     @override
     def send_400_response(self, msg: str) -> None:
@@ -217,17 +230,25 @@ class HttpConnection(HttpToolsProtocol):
         scope["query_string"] = b""
         answer = self.cycle = _FastAnswer(self)
         if self._fast_path.begin(scope, body, answer.finish):
-            self._held = None
+            self._release()
             return True
         self.cycle = self._cycle_before
         return False
 
     def _leave_to_application(self) -> None:
-        """Go on with a request that was held as if it had not been."""
-        body, self._held = self._held, None
-        self._begin_cycle()
-        if body:
-            super().on_body(body)
+        """Go on with a request that is held, if one is, as if it had not been."""
+        body = self._held
+        self._release()
+        if body is not None:
+            self._begin_cycle()
+            if body:
+                super().on_body(body)
+
+    def _release(self) -> None:
+        self._held = None
+        if self._hold_until is not None:
+            self._hold_until.cancel()
+            self._hold_until = None
 
     def _begin_cycle(self) -> None:
         super().on_headers_complete()
@@ -243,7 +264,7 @@ class HttpConnection(HttpToolsProtocol):
     def _is_idle(self) -> bool:
         """Whether no request waits for its answer."""
         cycle: RequestResponseCycle | _FastAnswer | None = self.cycle
-        return cycle is None or cycle.response_complete
+        return self._held is None and (cycle is None or cycle.response_complete)
 
     def _limit_time_of_head(self) -> None:
         self._head_until = self.loop.time() + self.timeout_keep_alive
@@ -254,7 +275,7 @@ class HttpConnection(HttpToolsProtocol):
     def _fail(self, status: HTTPStatus, detail: str) -> None:
         """Answer what is whole, and nothing that comes from now on."""
         self._is_over = True
-        self._held = None
+        self._release()
         if self.pipeline and self.cycle.more_body:
             self.pipeline.popleft()
             self.cycle = self._cycle_before

@@ -28,7 +28,7 @@ from app.key_set import KeySet
 from app.policy import Policies
 from app.settings import Settings
 from app.tokens import Expected, Tokens, Verified
-from domain.authorisation import ANY, EVERYONE, IDENTIFIED, Access, Caller, Policy
+from domain.authorisation import ANY, EVERYONE, IDENTIFIED, UNKNOWN, Access, Caller, Policy
 from domain.names import ALL_WORKSPACES
 
 _log = structlog.get_logger()
@@ -42,6 +42,8 @@ class Identity:
         self._source = source
         self._key_set = key_set
         self._following: list[asyncio.Task[None]] = []
+        self._unknown: Admitted | None = None
+        """What is noted of callers without identity, if that cannot change."""
 
     def start(self) -> None:
         """Keep policy and keys fresh, on the running loop."""
@@ -95,7 +97,7 @@ class Identity:
         return None
 
     def admits_at_once(self, scope: Any) -> bool:
-        """Note the same without waiting; False leaves it to `admit` to find out or to turn away, and tells nobody."""
+        """Note the same without waiting; False, which nobody is told, leaves the rest to `admit`."""
         try:
             verified = self._source.at_once(scope)
             if verified is not None:
@@ -105,10 +107,15 @@ class Identity:
         return verified is not None
 
     def _note(self, scope: Any, verified: Verified) -> tuple[Caller, Access]:
-        caller = verified.caller
-        access = self.policies.access_of(caller)
-        scope[ADMITTED_KEY] = Admitted(caller, access, self._over(verified, access), self._source.challenge)
-        return caller, access
+        admitted = self._unknown
+        if admitted is None or verified.caller is not UNKNOWN:
+            caller = verified.caller
+            access = self.policies.access_of(caller)
+            admitted = Admitted(caller, access, self._over(verified, access), self._source.challenge)
+            if caller is UNKNOWN and self.policies.is_fixed:
+                self._unknown = admitted
+        scope[ADMITTED_KEY] = admitted
+        return admitted.caller, admitted.access
 
     def _require_rights(self, scope: Any, caller: Caller, access: Access) -> None:
         """`Denied` if the caller may not even know what there is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, TypedDict, TypeVar
@@ -25,6 +24,7 @@ from app.filters import parse_filter
 from app.findings import finding
 from app.idempotency import Idempotency
 from app.json_response import JsonResponse
+from app.random_bytes import RANDOM
 from app.reader import Found, Reader
 from app.reading import InvalidRequest, read_body, read_query
 from app.streams import AnyCommand
@@ -217,7 +217,7 @@ def query_of(request: AnyRequest, kind: type[T]) -> T:
 
 def new_id(resource: Resource) -> str:
     """A new random id for a version."""
-    return resource_id(resource, os.urandom(16))
+    return resource_id(resource, RANDOM.take(16))
 
 
 def caller(request: AnyRequest) -> Principal:

@@ -18,7 +18,6 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from app.bodies import SMALL_BYTES_MAX
 from app.deployments import ROUTES, DeploymentUpdate, StatusReport
 from app.documented import documented
 from app.edge import Application, Edge, Receive, Scope, Send
@@ -28,7 +27,7 @@ from app.identity import identity_of
 from app.json_response import JsonResponse
 from app.ledger import VARY, AnyRequest, Ledger, raw_body
 from app.main import Service
-from app.settings import handed_down
+from app.settings import Settings, handed_down
 from domain.names import ALL_WORKSPACES
 
 ANSWERS_VARIABLE: Final = "LEDGER_BENCH_ANSWERS"
@@ -63,9 +62,13 @@ def recorded(file: Path, answers: Answers) -> dict[str, str]:
 
 
 def application() -> Service:
-    """All three, told apart by how paths begin: `/framework`, `/bare`, and as the service's do."""
-    settings = handed_down(os.environ)
+    """The application of a worker process, with the answers of a file."""
     answers = msgspec.json.decode(Path(os.environ[ANSWERS_VARIABLE]).read_bytes(), type=Answers)
+    return made(answers, handed_down(os.environ))
+
+
+def made(answers: Answers, settings: Settings) -> Service:
+    """All three, told apart by how paths begin: `/framework`, `/bare`, and as the service's do."""
     routes = _routes(answers, "/")
     edge = Edge(
         cast("Application", routes),
@@ -85,13 +88,9 @@ def application() -> Service:
         else:
             await whole(scope, receive, send)
 
-    return Service(choose, fast_path(routes, answers, edge))
-
-
-def fast_path(routes: Litestar, answers: Answers, edge: Edge) -> FastPath:
-    """The service's fast path to routes that give constant answers."""
     ledger = cast("Ledger", answers)
-    return FastPath(routes, ledger, edge, body_bytes_max=SMALL_BYTES_MAX, restricted=False)
+    fast_path = FastPath(routes, ledger, edge, body_bytes_max=settings.body_bytes_max, restricted=False)
+    return Service(choose, fast_path)
 
 
 def _routes(answers: Answers, root: str) -> Litestar:

@@ -27,10 +27,10 @@ def contract_url(contract_database_url):
     service.end()
 
 
-@pytest.fixture(scope="session")
-def http(contract_url):
-    """A client of the service."""
-    with wire.client(contract_url) as http:
+@pytest.fixture(scope="session", params=["fast path", "all layers"])
+def http(request, contract_url):
+    """A client of the service: whatever the contract says holds on either way that its requests may take."""
+    with wire.client(contract_url, through_all_layers=request.param == "all layers") as http:
         yield http
 
 

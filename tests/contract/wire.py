@@ -102,5 +102,15 @@ def findings(response):
     return [(item["type"], item["loc"]) for item in response.json()["detail"]]
 
 
-def client(url):
-    return httpx.Client(base_url=url, timeout=30)
+class ThroughAllLayers(httpx.HTTPTransport):
+    """Marks each request with an empty query, which asks for nothing; so marked, none is one for the fast path."""
+
+    def handle_request(self, request):
+        if b"?" not in request.url.raw_path:
+            request.url = request.url.copy_with(raw_path=request.url.raw_path + b"?")
+        return super().handle_request(request)
+
+
+def client(url, *, through_all_layers=False):
+    transport = ThroughAllLayers() if through_all_layers else None
+    return httpx.Client(base_url=url, timeout=30, transport=transport)
