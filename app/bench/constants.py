@@ -1,9 +1,9 @@
 """What answers cost without any work behind them: answers recorded from the service, given again to everyone.
 
-They come from routes of the same framework, which read paths and bodies as the service's do, inside the
-service's own layers, which find out who calls, call the routes' handlers and account for every request; under
-`/framework` from such routes without these layers; under `/bare` from a function, so that only the HTTP
-server is left.
+They come from routes of the same framework, which read paths and bodies as the service's do, on the service's
+fast path and inside its layers, which find out who calls, call the routes' handlers and account for every
+request; under `/framework` from such routes as the framework itself calls them, without any of that; under
+`/bare` from a function, so that only the HTTP server is left.
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ TITLES: Final = {
     "framework": "constant from the framework",
     "bare": "constant from the HTTP server",
 }
+GOAL: Final = (
+    "the goal is of the former; the latter takes the same short cuts as the service, so it is the stricter"
+    " measure of what the work itself costs."
+)
 _HEADERS: Final = [(b"vary", VARY.encode()), (b"etag", b'"1000000.1000"')]
 
 

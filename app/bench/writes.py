@@ -113,8 +113,8 @@ class Writes:
             all_limits = (
                 Limit(f"pgbench, {CONNECTIONS} clients", GOAL_OF_DATABASE),
                 Limit(f"pgbench, {FEW} clients"),
-                Limit(f"whole {workers}", GOAL_OF_CONSTANT),
-                Limit(f"framework {workers}"),
+                Limit(f"framework {workers}", GOAL_OF_CONSTANT),
+                Limit(f"whole {workers}"),
                 Limit(f"bare {workers}"),
                 *limits,
             )
@@ -207,9 +207,10 @@ HOW: Final = (
     f"From {CONNECTIONS} connections without pause, over all deployments in random order, each write"
     " committed to disk before it is answered. In turns with it: `pgbench`, each transaction one statement"
     " that inserts the same event and the same row and ends the row before it, on tables with the same"
-    " indexes, no two clients on one deployment; and a recorded answer, given again by routes of the same"
-    " framework that decode the same body, inside the service's own layers (who calls, log line, metrics) and"
-    " without them, and by a bare function behind the same HTTP server."
+    " indexes, no two clients on one deployment; and a recorded answer, given again by routes of the"
+    " framework that decode the same body, as the framework itself calls them and inside the service's own"
+    f" layers (who calls, log line, metrics); {constants.GOAL} And by a bare function behind the same HTTP"
+    " server."
 )
 _TIMES: Final = (
     "At half of the maximum, requests are due at a steady rate, those of `pgbench` at random times with the"
