@@ -6,7 +6,7 @@ the same batch made of it, and writes everything at the end. A refused command l
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, assert_never
 
@@ -14,7 +14,7 @@ import msgspec
 
 from app import idempotency
 from app.answers import Answer, Effect, refused
-from app.event_log import EventLog, Head
+from app.event_log import EventLog, Head, Transaction
 from app.idempotency import First, Idempotency, Identity
 from app.pipelined_session import PipelinedSession
 from app.projection_versions import Stale, ask_stale, own_versions
@@ -71,13 +71,11 @@ class Batch:
     def __init__(
         self,
         log: EventLog,
-        session: PipelinedSession,
-        head: Callable[[], Awaitable[Head]],
+        session: Transaction,
         clock: Callable[[], datetime],
     ) -> None:
         self._log = log
         self._session = session
-        self._wait_for_head = head
         self._clock = clock
         self._head: Head
         self._now: datetime
@@ -133,7 +131,7 @@ class Batch:
         keys = [write.idempotency for write in writes if write.idempotency is not None]
         self._streams = Streams(self._log, self._session, [write.command for write in writes])
         self._answered = idempotency.load(self._session, keys)
-        self._head = await self._wait_for_head()
+        self._head = await self._session.head()
         self._now = self._clock()
         if self._head.live != own_versions():
             found = self._session.execute(*ask_stale())

@@ -7,24 +7,24 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from types import MappingProxyType
-from typing import Any, Final, LiteralString, NamedTuple
-from weakref import WeakKeyDictionary
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, LiteralString, NamedTuple, Self
 
 import msgspec
 from eventsourcing.persistence import Mapper, Notification, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from psycopg import Connection, Cursor
+from psycopg import Connection, Cursor, OperationalError
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL
 from typing_extensions import override
 
-from app.connections import Connections, LimitedAsyncConnection, address, connected
-from app.pipelined_session import PipelinedSession, Prepared
+from app.connections import WAIT_SECONDS_MAX, address, connected
+from app.pipeline import Pipeline
+from app.pipelined_session import PipelinedSession
 from domain.kinds import KINDS, Kinds, resource_of, stored_name
 from domain.names import Resource, stream_id
 from domain.stream import Event, Recorded
@@ -86,6 +86,36 @@ class Head(NamedTuple):
     def next_time(self, now: datetime) -> datetime:
         """A time for the next event: now, or just after the last event if the clock has not passed it."""
         return max(now, self.at + timedelta(microseconds=1))
+
+
+class Transaction(PipelinedSession):
+    """One transaction under the log's lock, which it holds from the first exchange until its end.
+
+    `async with` it: what fails is rolled back, and whoever is cancelled leaves the connection closed.
+    """
+
+    def __init__(self, pipeline: Pipeline, seconds: float) -> None:
+        super().__init__(pipeline, seconds)
+        self.execute("BEGIN")
+        self.execute(LOCK)
+        self._head = self.execute(_HEAD)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, fault: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if isinstance(fault, Exception):
+            await self.rollback()
+        elif fault is not None:
+            self._pipeline.close()
+
+    async def head(self) -> Head:
+        """The end of the log, which is an exchange: from now on nobody else appends."""
+        await self.exchange()
+        [(live, position, at)] = self._head
+        return Head(position or 0, at or datetime.fromtimestamp(0, UTC), live or {})
 
 
 class EventMapper(Mapper[str]):
@@ -152,53 +182,49 @@ class EventLog(PostgresApplicationRecorder):
         super().__init__(datastore)
         self.lock_table_statements = [SQL(LOCK)]
         self.mapper = EventMapper()
+        self._address = address(database_url, "writes")
+        self._statement_seconds = statement_seconds
         self._batch_seconds = batch_seconds
-        self._connections = Connections(
-            partial(
-                connected,
-                address(database_url, "writes"),
-                WRITER_SESSION,
-                statement_seconds=statement_seconds,
-                # What the driver prepares it throws away after a rollback, and with it what sessions have.
-                prepare_threshold=None,
-            ),
-            connections_max=1,
-            use_seconds=batch_seconds,
-        )
-        self._prepared = WeakKeyDictionary[LimitedAsyncConnection[Any], dict[str, Prepared]]()
+        self._pipeline: Pipeline | None = None
+
+    async def begin(self, seconds: float | None = None) -> Transaction:
+        """A transaction for the only task that writes, which begins no other before its end.
+
+        It may take so long, or `batch_seconds`; then the connection is cut, and if that is before the commit
+        was sent, nothing of it takes place.
+        """
+        seconds = seconds or self._batch_seconds
+        if self._pipeline is None or not self._pipeline.is_idle():
+            self._pipeline = await self._connected(seconds)
+        return Transaction(self._pipeline, seconds)
 
     @asynccontextmanager
-    async def batch(
-        self, seconds: float | None = None
-    ) -> AsyncIterator[tuple[PipelinedSession, Callable[[], Awaitable[Head]]]]:
-        """One transaction under the log's lock, which it holds from the first exchange; commits at the end.
-
-        Awaiting the second is an exchange that gives the head. It may take so long, or `batch_seconds`; then
-        the connection is cut, and if that is before the commit was sent, nothing of it takes place.
-        """
-        async with self._connections.connection(seconds or self._batch_seconds) as connection:
-            session = PipelinedSession(connection, self._prepared.setdefault(connection, {}))
-            session.execute("BEGIN")
-            session.execute(LOCK)
-            rows = session.execute(_HEAD)
-
-            async def head() -> Head:
-                await session.exchange()
-                [(live, position, at)] = rows
-                return Head(position or 0, at or datetime.fromtimestamp(0, UTC), live or {})
-
-            try:
-                yield session, head
-                await session.commit()
-            except Exception:
-                # Whoever was cancelled leaves it as it is, and it is closed.
-                if not connection.closed:
-                    await connection.rollback()
-                raise
+    async def batch(self, seconds: float | None = None) -> AsyncIterator[Transaction]:
+        """Such a transaction that commits at the end."""
+        async with await self.begin(seconds) as transaction:
+            yield transaction
+            await transaction.commit()
 
     async def close(self) -> None:
         """Hang up; the next batch connects again."""
-        await self._connections.close()
+        if self._pipeline is not None:
+            self._pipeline.close()
+            self._pipeline = None
+
+    async def _connected(self, seconds: float) -> Pipeline:
+        await self.close()
+        try:
+            async with asyncio.timeout(min(seconds, WAIT_SECONDS_MAX)):
+                connection = await connected(
+                    self._address,
+                    WRITER_SESSION,
+                    statement_seconds=self._statement_seconds,
+                    prepare_threshold=None,
+                )
+        except TimeoutError as late:
+            msg = "there was no connection in time"
+            raise OperationalError(msg) from late
+        return Pipeline(connection)
 
     def stream_versions(self, session: Session, streams: Sequence[str]) -> Callable[[], list[int]]:
         """Ask for the number of events in each stream; call what this returns when they are there."""

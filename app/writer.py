@@ -153,8 +153,8 @@ class Writer:
     async def _transact(self, writes: Sequence[Write]) -> tuple[Sequence[Answer], Sequence[Recorded[Any]]]:
         batch: Batch | None = None
         try:
-            async with self._event_log.batch() as (session, head):
-                batch = Batch(self._event_log, session, head, self._clock)
+            async with self._event_log.batch() as transaction:
+                batch = Batch(self._event_log, transaction, self._clock)
                 answers: Sequence[Answer] = await batch.run(writes)
         except StaleTables as stale:
             raise Unavailable(str(stale)) from None
@@ -171,7 +171,7 @@ class Writer:
         give_up = time.monotonic() + SETTLE_SECONDS_MAX
         while batch.stored_something:
             try:
-                async with self._event_log.batch(SETTLE_SECONDS_MAX) as (session, _):
+                async with self._event_log.batch(SETTLE_SECONDS_MAX) as session:
                     committed = await batch.is_stored(session)
             except LOST as error:
                 if time.monotonic() > give_up:

@@ -7,7 +7,7 @@ from eventsourcing.persistence import StoredEvent
 from app.batch import Batch, Write
 from app.event_log import EventLog
 from tests.support.builders import at, create, create_config, update
-from tests.support.committing import commit, opened_log
+from tests.support.committing import commit, opened_log, run
 
 pytestmark = pytest.mark.both_servers
 
@@ -72,13 +72,13 @@ def test_a_failing_batch_leaves_nothing(log):
     commit(log, create_config())
 
     async def fail():
-        async with log.batch() as (session, head):
-            await Batch(log, session, head, lambda: at(1)).run([Write(create())])
+        async with log.batch() as session:
+            await Batch(log, session, lambda: at(1)).run([Write(create())])
             await session.exchange()
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(fail())
+        run(log, fail())
     assert 1 == log.max_notification_id()
     commit(log, create())
     assert [1, 2] == [recorded.position for recorded in log.read(0, 10)]
@@ -90,30 +90,30 @@ def test_the_log_tells_whether_it_holds_an_event(log):
     recorded = log.read(1, 1)[0]
 
     async def ask():
-        async with log.batch() as (session, _):
+        async with log.batch() as session:
             others = [recorded._replace(stream_version=9), recorded._replace(position=3)]
             return [await log.holds(session, each) for each in (recorded, *others)]
 
-    assert [True, False, False] == asyncio.run(ask())
+    assert [True, False, False] == run(log, ask())
 
 
 def test_a_batch_that_fails_disturbs_no_later_one(log):
     """The connection stays, and what is prepared on it; after one that was cancelled there is a new one."""
 
     async def failing(fault):
-        async with log.batch() as (_, head):
-            await head()
+        async with log.batch() as session:
+            await session.head()
             raise fault
 
     async def pid():
-        async with log.batch() as (session, head):
-            await head()
+        async with log.batch() as session:
+            await session.head()
             rows = session.execute("SELECT pg_backend_pid()")
             await session.exchange()
             [(found,)] = rows
         return found
 
-    async def run():
+    async def one_after_the_other():
         pids = [await pid()]
         for fault in (ZeroDivisionError, asyncio.CancelledError):
             with pytest.raises(fault):
@@ -121,7 +121,7 @@ def test_a_batch_that_fails_disturbs_no_later_one(log):
             pids.append(await pid())
         return pids
 
-    first, after_a_failure, after_a_cancellation = asyncio.run(run())
+    first, after_a_failure, after_a_cancellation = run(log, one_after_the_other())
 
     assert first == after_a_failure != after_a_cancellation
 
@@ -159,13 +159,13 @@ def test_what_is_acknowledged_was_flushed(database_url, configured, used):
         connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = {configured}")
 
     async def ask(log):
-        async with log.batch() as (session, _):
+        async with log.batch() as session:
             rows = session.execute("SHOW synchronous_commit")
             await session.exchange()
             return list(rows)
 
     with opened_log(database_url) as log:
-        assert [(used,)] == asyncio.run(ask(log))
+        assert [(used,)] == run(log, ask(log))
 
 
 def test_a_position_is_taken_once(log):
@@ -174,10 +174,10 @@ def test_a_position_is_taken_once(log):
     (event,) = log.read(0, 10)
 
     async def append():
-        async with log.batch() as (session, _):
+        async with log.batch() as session:
             log.append(session, [event._replace(name="other")])
 
     with pytest.raises(psycopg.errors.UniqueViolation):
-        asyncio.run(append())
+        run(log, append())
 
     assert [event] == log.read(0, 10)

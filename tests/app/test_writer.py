@@ -134,8 +134,8 @@ def test_a_write_does_not_wait_for_ever(database_url):
 
     async def run():
         async with started(database_url, wait_seconds=0.1) as writer:
-            async with log.batch() as (_, head):
-                await head()
+            async with log.batch() as transaction:
+                await transaction.head()
                 first = asyncio.create_task(writer.submit(Write(create_config(name="c1"))))
                 await asyncio.sleep(0.05)
                 second = asyncio.create_task(writer.submit(Write(create_config(name="c2"))))
@@ -248,12 +248,12 @@ class LostOnCommit(EventLog):
         async def cut():
             self.lost = True
             if self.moment == "after":
-                async with super(LostOnCommit, self).batch() as opened:
-                    yield opened
+                async with super(LostOnCommit, self).batch() as transaction:
+                    yield transaction
                 raise OperationalError("server closed the connection unexpectedly")
-            async with super(LostOnCommit, self).batch() as (session, head):
-                yield session, head
-                session.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            async with super(LostOnCommit, self).batch() as transaction:
+                yield transaction
+                transaction.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
         return cut()
 
@@ -412,13 +412,13 @@ def test_nothing_is_decided_outside_the_lock(database_url):
 
     async def run():
         async with started(database_url, clock=clock) as writer:
-            async with log.batch() as (session, head):
-                await head()
+            async with log.batch() as transaction:
+                await transaction.head()
                 late = asyncio.create_task(writer.submit(Write(update(id="late"))))
                 await asyncio.sleep(0.3)
                 assert not late.done()
                 assert [] == asked
-                await Batch(log, session, head, lambda: datetime.now(UTC)).run([Write(update(id="early"))])
+                await Batch(log, transaction, lambda: datetime.now(UTC)).run([Write(update(id="early"))])
             await log.close()
             return await late
 

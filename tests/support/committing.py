@@ -16,12 +16,24 @@ def opened_log(database_url):
     asyncio.run(log.close())
 
 
+def run(log, work):
+    """What the work on a log gives, where no loop runs; its connection ends with the loop."""
+
+    async def closed_after():
+        try:
+            return await work
+        finally:
+            await log.close()
+
+    return asyncio.run(closed_after())
+
+
 async def committed(log, *commands, clock=lambda: at(0)):
     """The answers to commands that are committed as one batch."""
-    async with log.batch() as (session, head):
-        return await Batch(log, session, head, clock).run([Write(command) for command in commands])
+    async with log.batch() as transaction:
+        return await Batch(log, transaction, clock).run([Write(command) for command in commands])
 
 
 def commit(log, *commands, clock=lambda: at(0)):
     """The same, where no loop runs."""
-    return asyncio.run(committed(log, *commands, clock=clock))
+    return run(log, committed(log, *commands, clock=clock))
