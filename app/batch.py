@@ -15,7 +15,7 @@ import msgspec
 from app import idempotency
 from app.answers import Answer, Effect, refused
 from app.event_log import EventLog, Head, Transaction
-from app.idempotency import First, Idempotency, Identity
+from app.idempotency import Idempotency
 from app.pipelined_session import PipelinedSession
 from app.projection_versions import Stale, ask_stale, own_versions
 from app.streams import Alone, AnyCommand, ConfigCommand, DeploymentCommand, Stream, Streams
@@ -63,37 +63,42 @@ class StaleTables(Exception):
 
 
 class Batch:
-    """The work of one transaction. `run` it once; then `events` are those it appended.
+    """The work of one transaction: made, it asks for what its writes concern, and sends nothing yet.
 
-    `answers` is None as long as nothing is sent that could be committed.
+    `run` it once; then `events` are those it appended. `answers` is None while nothing can be committed.
     """
 
     def __init__(
         self,
         log: EventLog,
         session: Transaction,
+        writes: Sequence[Write],
         clock: Callable[[], datetime],
     ) -> None:
         self._log = log
         self._session = session
+        self._writes = writes
         self._clock = clock
         self._head: Head
         self._now: datetime
-        self._streams: Streams
-        self._answered: Callable[[], dict[Identity, First]]
+        self._streams = Streams(log, session, [write.command for write in writes])
+        self._answered = idempotency.load(
+            session, [write.idempotency for write in writes if write.idempotency is not None]
+        )
         self._first_answers: list[tuple[Idempotency, Answer]] = []
         self.events: list[Recorded[Any]] = []
         self.answers: list[Answer] | None = None
 
-    async def run(self, writes: Sequence[Write]) -> list[Answer]:
+    async def run(self) -> list[Answer]:
         """Decide every write in order; one answer each. The commit stores what is to be stored."""
-        await self._load(writes)
-        if writes[0].dry_run:
-            self.answers = [self._rehearsed(writes[0].command)]
+        await self._load()
+        first = self._writes[0]
+        if first.dry_run:
+            self.answers = [self._rehearsed(first.command)]
             return self.answers
         answered = self._answered()
         answers = []
-        for write in writes:
+        for write in self._writes:
             key = write.idempotency
             if key is not None and key.identity in answered:
                 answers.append(_repeated(key, *answered[key.identity]))
@@ -126,11 +131,8 @@ class Batch:
         await session.exchange()
         return stored() == {key.identity: (key.fingerprint, answer)}
 
-    async def _load(self, writes: Sequence[Write]) -> None:
+    async def _load(self) -> None:
         """Get the lock and what the writes concern, in one round trip; the time is read under the lock."""
-        keys = [write.idempotency for write in writes if write.idempotency is not None]
-        self._streams = Streams(self._log, self._session, [write.command for write in writes])
-        self._answered = idempotency.load(self._session, keys)
         self._head = await self._session.head()
         self._now = self._clock()
         if self._head.live != own_versions():

@@ -96,6 +96,7 @@ class Transaction(PipelinedSession):
 
     def __init__(self, pipeline: Pipeline, seconds: float) -> None:
         super().__init__(pipeline, seconds)
+        self._seconds = seconds
         self.execute("BEGIN")
         self.execute(LOCK)
         self._head = self.execute(_HEAD)
@@ -110,6 +111,13 @@ class Transaction(PipelinedSession):
             await self.rollback()
         elif fault is not None:
             self._pipeline.close()
+
+    def follower(self) -> Transaction:
+        """One that begins where this one ends: what it sends goes behind the commit that this one sent.
+
+        It comes to nothing if this one fails, and a rollback of this one ends it, too.
+        """
+        return Transaction(self._pipeline, self._seconds)
 
     async def head(self) -> Head:
         """The end of the log, which is an exchange: from now on nobody else appends."""

@@ -59,8 +59,13 @@ class PipelinedSession:
 
     async def commit(self) -> None:
         """Send what waits and a COMMIT; if anything fails, nothing of the transaction takes place."""
-        self.execute("COMMIT")
+        self.send_commit()
         await self.exchange()
+
+    def send_commit(self) -> None:
+        """Do so, and leave it to the next exchange to see how it ended; nothing more is to be executed."""
+        self.execute("COMMIT")
+        self.send()
 
     async def rollback(self) -> None:
         """End what is open on the pipeline, be it that the pipeline is closed because it cannot be ended."""

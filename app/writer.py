@@ -5,13 +5,16 @@ one transaction (see `batch`), and answers each. All of it is on the event loop:
 for each batch, and wait for Python's lock after each statement. Every decision is taken under the log's lock,
 so there is no conflict to retry, within a process or between processes. Under that lock the tables are also
 found to be of this program's versions, or nothing is written.
+
+A batch takes two trips to the database: one for the lock and what is read under it, one to store and commit.
+Where others wait by then, what the next batch asks for goes right behind the commit: it has its lock and its
+rows as soon as it can, and each batch takes one trip. It is decided only when the commit is known to be done.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -22,29 +25,45 @@ from app import metrics
 from app.answers import Answer
 from app.batch import Batch, StaleTables, Write
 from app.connections import LOST
-from app.event_log import EventLog
+from app.event_log import EventLog, Transaction
+from app.write_queue import Unavailable, Waiting, WriteQueue, deliver, fail
 from domain.stream import Recorded
+
+__all__ = ["OutcomeUnknown", "Unavailable", "Writer"]
 
 SETTLE_SECONDS_MAX: Final = 5.0
 """How long to find out whether a commit whose answer was lost took place."""
 _SETTLE_PAUSE_SECONDS: Final = 0.1
-_OVERDUE_CHECK_SECONDS: Final = 0.25
 
 _log = structlog.get_logger()
-
-
-class Unavailable(Exception):
-    """The write was not taken; nothing was changed."""
 
 
 class OutcomeUnknown(Unavailable):
     """The database went away during the commit and did not come back in time to say how it ended."""
 
 
-class _Waiting(NamedTuple):
-    write: Write
-    answer: asyncio.Future[Answer]
-    since: float
+_Outcome = tuple[Sequence[Answer], Sequence[Recorded[Any]]]
+"""The answers of a batch that was committed, and the events it appended."""
+
+
+class _Opened(NamedTuple):
+    transaction: Transaction
+    batch: Batch
+
+
+class _Turn:
+    """Writes that are committed together, and what of it has begun.
+
+    `following` is the turn that was opened behind its commit, if it `leads` any.
+    """
+
+    __slots__ = ("following", "leads", "opened", "taken")
+
+    def __init__(self, taken: Sequence[Waiting], *, leads: bool) -> None:
+        self.taken = taken
+        self.leads = leads
+        self.opened: _Opened | None = None
+        self.following: _Turn | None = None
 
 
 class Writer:
@@ -60,13 +79,9 @@ class Writer:
         clock: Callable[[], datetime],
     ) -> None:
         self._event_log = log
-        self._wait_seconds = wait_seconds
-        self._queue_max = queue_max
+        self._queue = WriteQueue(length_max=queue_max, seconds_max=wait_seconds)
         self._batch_max = batch_max
         self._clock = clock
-        self._waiting: deque[_Waiting] = deque()
-        self._arrived = asyncio.Event()
-        self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self.committed: Callable[[], None] = lambda: None
         """Called on the loop when events were committed."""
@@ -77,8 +92,7 @@ class Writer:
 
     async def stop(self) -> None:
         """Commit what waits, then stop."""
-        self._stopping = True
-        self._arrived.set()
+        self._queue.end()
         if self._task is not None:
             # What was taken is committed and answered, also if nobody waits for the end of it.
             await asyncio.shield(self._task)
@@ -86,88 +100,90 @@ class Writer:
 
     async def submit(self, write: Write) -> Answer:
         """The answer to a write, after its commit; `Unavailable` if it was not taken, or perhaps not."""
-        if self._stopping:
-            msg = "the service is stopping"
-            raise Unavailable(msg)
-        if len(self._waiting) >= self._queue_max:
-            msg = f"{len(self._waiting)} writes are waiting already"
-            raise Unavailable(msg)
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(write, answer, time.perf_counter()))
-        self._arrived.set()
-        return await answer
+        return await self._queue.add(write)
 
     async def _work(self) -> None:
-        while self._waiting or not self._stopping:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._waiting:
-                metrics.WRITES_WAITING.set(len(self._waiting))
-                if taken := self._take():
-                    await self._commit(taken)
+        while await self._queue.any():
+            turn: _Turn | None = self._take()
+            while turn is not None:
+                await self._commit(turn)
+                turn = turn.following
 
-    def _take(self) -> list[_Waiting]:
-        """All that waits, up to the limit; a write that runs alone, alone; what waited too long is let go."""
-        taken: list[_Waiting] = []
-        self._let_go_overdue()
-        while self._waiting and len(taken) < self._batch_max:
-            alone = self._waiting[0].write.runs_alone
-            if alone and taken:
-                break
-            taken.append(self._waiting.popleft())
-            if alone:
-                break
-        return taken
+    def _take(self) -> _Turn:
+        taken = self._queue.take(self._batch_max)
+        return _Turn(taken, leads=not taken[0].write.runs_alone)
 
-    def _let_go_overdue(self) -> None:
-        overdue = time.perf_counter() - self._wait_seconds
-        while self._waiting and self._waiting[0].since < overdue:
-            msg = f"the write waited for more than {self._wait_seconds:g} seconds"
-            _fail([self._waiting.popleft()], Unavailable(msg))
-
-    async def _commit(self, taken: Sequence[_Waiting]) -> None:
+    async def _commit(self, turn: _Turn) -> None:
         """Commit and answer; of writes that fail together, find by halves the one that must fail alone."""
-        writes = [waiting.write for waiting in taken]
-        work = asyncio.create_task(self._transact(writes))
-        while not work.done():
-            await asyncio.wait([work], timeout=_OVERDUE_CHECK_SECONDS)
-            self._let_go_overdue()
-        fault = work.exception()
-        if fault is None:
-            answers, events = work.result()
-            _deliver(taken, answers)
+        outcome: _Outcome | BaseException
+        [outcome] = await asyncio.gather(self._transact(turn), return_exceptions=True)
+        if not isinstance(outcome, BaseException):
+            answers, events = outcome
+            deliver(turn.taken, answers)
             # On the loop and not here: whatever goes wrong with it, a committed batch never runs again.
-            asyncio.get_running_loop().call_soon(self._tell, events, len(taken))
-        elif len(taken) == 1 or isinstance(fault, Unavailable):
-            _fail(taken, fault)
+            asyncio.get_running_loop().call_soon(self._tell, events, len(turn.taken))
+            return
+        self._take_back(turn)
+        if len(turn.taken) == 1 or isinstance(outcome, Unavailable):
+            fail(turn.taken, outcome)
         else:
-            middle = len(taken) // 2
-            await self._commit(taken[:middle])
-            await self._commit(taken[middle:])
+            middle = len(turn.taken) // 2
+            for half in (turn.taken[:middle], turn.taken[middle:]):
+                await self._commit(_Turn(half, leads=False))
 
     def _tell(self, events: Sequence[Recorded[Any]], writes: int) -> None:
         metrics.committed(events, writes)
         if events:
             self.committed()
 
-    async def _transact(self, writes: Sequence[Write]) -> tuple[Sequence[Answer], Sequence[Recorded[Any]]]:
-        batch: Batch | None = None
+    async def _transact(self, turn: _Turn) -> _Outcome:
         try:
-            async with self._event_log.batch() as transaction:
-                batch = Batch(self._event_log, transaction, self._clock)
-                answers: Sequence[Answer] = await batch.run(writes)
+            transaction, batch = turn.opened or self._open(turn, await self._event_log.begin())
+            async with transaction:
+                answers: Sequence[Answer] = await batch.run()
+                transaction.send_commit()
+                self._open_following(turn, transaction)
+                await transaction.exchange()
         except StaleTables as stale:
             raise Unavailable(str(stale)) from None
         except LOST as lost:
-            _log.warning("database lost during a write", error=str(lost), writes=len(writes))
-            answers = await self._settle(batch)
-        return answers, batch.events if batch else ()
+            _log.warning("database lost during a write", error=str(lost), writes=len(turn.taken))
+            self._take_back(turn)
+            return await self._settle(turn.opened)
+        return answers, batch.events
 
-    async def _settle(self, batch: Batch | None) -> Sequence[Answer]:
-        """The answers of a batch whose connection was lost, if it was committed all the same."""
-        if batch is None or batch.answers is None:
+    def _open(self, turn: _Turn, transaction: Transaction) -> _Opened:
+        writes = [waiting.write for waiting in turn.taken]
+        turn.opened = _Opened(transaction, Batch(self._event_log, transaction, writes, self._clock))
+        return turn.opened
+
+    def _open_following(self, turn: _Turn, transaction: Transaction) -> None:
+        """Behind the commit that is on its way, send what the writes that wait now ask for.
+
+        Whether it took place is not known yet, so nothing is decided, and they can be taken back.
+        """
+        if not turn.leads or not self._queue or self._queue.next_runs_alone:
+            return
+        turn.following = self._take()
+        try:
+            follower = transaction.follower()
+            self._open(turn.following, follower)
+            follower.send()
+        except Exception:  # noqa: BLE001 - whatever it is, these writes meet it again in a turn of their own
+            self._take_back(turn)
+
+    def _take_back(self, turn: _Turn) -> None:
+        """Writes that were opened behind a commit that failed wait on, before all others."""
+        if turn.following is not None:
+            self._queue.take_back(turn.following.taken)
+            turn.following = None
+
+    async def _settle(self, opened: _Opened | None) -> _Outcome:
+        """What came of a batch whose connection was lost, if it was committed all the same."""
+        if opened is None or opened.batch.answers is None:
             msg = "the database cannot be reached"
             raise Unavailable(msg)
+        batch, answers = opened.batch, opened.batch.answers
         give_up = time.monotonic() + SETTLE_SECONDS_MAX
         while batch.stored_something:
             try:
@@ -183,18 +199,4 @@ class Writer:
                 break
             msg = "the database went away before the commit"
             raise Unavailable(msg)
-        return batch.answers
-
-
-def _fail(taken: Sequence[_Waiting], fault: BaseException) -> None:
-    for waiting in taken:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(fault)
-
-
-def _deliver(taken: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
-    now = time.perf_counter()
-    for waiting, answer in zip(taken, answers, strict=True):
-        metrics.APPEND_SECONDS.observe(now - waiting.since)
-        if not waiting.answer.done():  # a caller that left has cancelled its own
-            waiting.answer.set_result(answer)
+        return answers, batch.events

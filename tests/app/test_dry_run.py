@@ -1,8 +1,6 @@
 """Dry runs: every write tells what it would be answered and would change, and changes nothing."""
 
-import asyncio
 import json
-from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -10,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.batch import Write
-from app.writer import Writer
-from tests.app.test_writer import LostOnCommit, submitted
+from tests.app.test_writer import cut_at_its_commit, submitted
 from tests.contract.wire import SPEC, Workspace, client, done, unique
 from tests.support.builders import create, create_config, delete, report, roll_back, update
 from tests.support.patches import patched
@@ -303,21 +300,12 @@ def test_a_dry_run_sees_what_waits_before_it_and_is_unseen(database_url):
     assert [(n,) for n in range(1, 7)] == positions
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", ["instead", "after"])
 def test_a_dry_run_does_not_depend_on_its_commit(database_url, moment):
     """It commits nothing: once decided, it is answered even if the connection is cut then."""
+    dry = Write(create_config(), dry_run=True)
 
-    async def run():
-        log = LostOnCommit(database_url)
-        log.moment = moment
-        writer = Writer(log, queue_max=10, batch_max=10, wait_seconds=15, clock=lambda: datetime.now(UTC))
-        await writer.start()
-        try:
-            return await writer.submit(Write(create_config(), dry_run=True))
-        finally:
-            await writer.stop()
-
-    answer = asyncio.run(run())
+    answer, _, _ = cut_at_its_commit(database_url, moment, dry, dry)
 
     assert (201, [1]) == (answer.status, [effect.version for effect in answer.effects])
 

@@ -73,7 +73,7 @@ def test_a_failing_batch_leaves_nothing(log):
 
     async def fail():
         async with log.batch() as session:
-            await Batch(log, session, lambda: at(1)).run([Write(create())])
+            await Batch(log, session, [Write(create())], lambda: at(1)).run()
             await session.exchange()
             raise ZeroDivisionError
 

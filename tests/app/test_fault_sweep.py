@@ -11,7 +11,7 @@ from app.batch import Write
 from app.event_log import EventLog
 from app.idempotency import Idempotency
 from app.writer import Unavailable, Writer
-from tests.support.builders import create, create_config, report, update
+from tests.support.builders import create, create_config, report, update, update_config
 from tests.support.postgres_proxy import CUT_AFTER, CUT_BEFORE, DISK_FULL, INTERNAL, PostgresProxy
 from tests.support.rebuild import Rebuild
 from tests.support.service import Service
@@ -146,6 +146,58 @@ def test_every_statement_of_a_batch_fails_once(postgres_servers, kind):
         assert refused >= 8
         # Only the commit is done although its answer was lost.
         assert done == (2 if kind == CUT_AFTER else 1)
+
+
+async def sweep_batches_in_a_row(url, proxy, kind):
+    """Which writes were refused in each round, until no statement was left to fail.
+
+    Batches of three follow each other, so that what a statement fails has two packets on their way.
+    """
+    limits = {"queue_max": 100, "batch_max": 3, "wait_seconds": 15, "clock": lambda: datetime.now(UTC)}
+    writer = Writer(EventLog(proxy.url), **limits)
+    await writer.start()
+    await writer.submit(Write(create_config()))
+    refused = []
+    for n in count(1):
+        ids = [f"{n}-{i}" for i in range(9)]
+        writes = [Write(create_config(name=f"x{n}", id=ids[0]))]
+        writes += [Write(update_config(name=f"x{n}", id=each)) for each in ids[1:]]
+        answers, fired = await faults.batch(writer, writes, proxy, n, kind)
+        out = [i for i, answer in enumerate(answers) if isinstance(answer, Unavailable)]
+        done = [i for i, answer in enumerate(answers) if getattr(answer, "status", None) == 201]
+        with psycopg.connect(url) as database:
+            assert [ids[i] for i in done] == stored_ids(database, n)
+        # Without the first batch there is nothing to update.
+        assert done == ([] if 0 in out else [i for i in range(9) if i not in out])
+        refused.append(out)
+        if not fired:
+            break
+    await writer.stop()
+    return refused
+
+
+def stored_ids(database, n):
+    """The ids of a round's events in the order of the log."""
+    found = database.execute(
+        "SELECT convert_from(state, 'UTF8')::json->>'id' FROM stored_events WHERE originator_id LIKE %s ORDER BY notification_id",
+        (f"%/x{n}",),
+    )
+    return [each for (each,) in found]
+
+
+@pytest.mark.parametrize("kind", [CUT_BEFORE, CUT_AFTER, DISK_FULL, INTERNAL])
+def test_every_statement_of_batches_in_a_row_fails_once(postgres_servers, kind):
+    """One batch is refused at most; what was opened behind it is neither lost, nor written twice, nor out of order."""
+    with postgres_servers("18").new_database() as url, PostgresProxy(url) as proxy:
+        refused = asyncio.run(sweep_batches_in_a_row(url, proxy, kind))
+
+    batches = ([], [0, 1, 2], [3, 4, 5], [6, 7, 8])
+    assert all(each in batches for each in refused), refused
+    assert len(refused) >= 20
+    if kind == INTERNAL:
+        assert all(each == [] for each in refused)
+    else:
+        assert all(batch in refused for batch in batches)
 
 
 def state(database):

@@ -1,12 +1,13 @@
 import asyncio
 import gc
-from contextlib import asynccontextmanager
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 
 import msgspec
 import psycopg
 import pytest
-from psycopg import OperationalError
 
 from app.batch import Batch, Write
 from app.event_log import LOCK, EventLog
@@ -16,6 +17,7 @@ from domain.deployment import DeploymentEvent
 from projections.deployments import DEPLOYMENTS
 from projections.timeline import Timeline
 from tests.support.builders import create, create_config, delete, delete_config, report, update, update_config
+from tests.support.postgres_proxy import CUT_AFTER, CUT_BEFORE, PostgresProxy
 
 
 @asynccontextmanager
@@ -234,74 +236,52 @@ def test_a_key_belongs_to_its_caller_and_request(database_url):
     assert [(2,)] == query(database_url, "SELECT count(*) FROM stored_events")
 
 
-class LostOnCommit(EventLog):
-    """A log whose connection is cut around the first commit; `moment` is "before" or "after" it."""
+MOMENTS = {"before": (1, CUT_AFTER), "instead": (0, CUT_BEFORE), "after": (0, CUT_AFTER)}
+"""At which statement from the end a connection is cut: `before` the last, what was stored by then is carried out."""
 
-    moment = "before"
-    lost = False
 
-    def batch(self, seconds=None):
-        return self._cut() if not self.lost else super().batch(seconds)
+def cut_at_its_commit(database_url, moment, write, alike):
+    """The answer to a write whose connection is cut around its commit, the keys known then, and the next answer.
 
-    def _cut(self):
-        @asynccontextmanager
-        async def cut():
-            self.lost = True
-            if self.moment == "after":
-                async with super(LostOnCommit, self).batch() as transaction:
-                    yield transaction
-                raise OperationalError("server closed the connection unexpectedly")
-            async with super(LostOnCommit, self).batch() as transaction:
-                yield transaction
-                transaction.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    A write of the same kind tells how many statements it takes; the last one is the commit.
+    """
 
-        return cut()
+    async def run():
+        async with started(proxy.url) as writer:
+            await writer.submit(Write(create_config(name="first")))
+            counted = proxy.plant("writes", 10_000, CUT_BEFORE)
+            await writer.submit(alike)
+            from_end, kind = MOMENTS[moment]
+            proxy.plant("writes", counted.statements - from_end, kind)
+            [first] = await asyncio.gather(writer.submit(write), return_exceptions=True)
+            keys = query(database_url, "SELECT key FROM idempotency_keys WHERE key = 'k1'")
+            return first, keys, await writer.submit(write)
+
+    with PostgresProxy(database_url) as proxy:
+        return asyncio.run(run())
 
 
 @pytest.mark.parametrize(("moment", "count"), [("before", 0), ("after", 1)])
 def test_a_lost_connection_is_answered_by_what_the_log_holds(database_url, moment, count):
     """Cut before the commit: 503 and nothing written. Cut after it: the answer, and written once."""
+    alike = Write(create_config(name="alike"))
 
-    async def run():
-        log = LostOnCommit(database_url)
-        log.moment = moment
-        writer = Writer(log, queue_max=10, batch_max=10, wait_seconds=15, clock=lambda: datetime.now(UTC))
-        await writer.start()
-        try:
-            return await asyncio.gather(writer.submit(Write(create_config())), return_exceptions=True)
-        finally:
-            await writer.stop()
+    first, _, again = cut_at_its_commit(database_url, moment, Write(create_config()), alike)
 
-    (answer,) = asyncio.run(run())
-
-    assert [(count,)] == query(database_url, "SELECT count(*) FROM stored_events")
+    assert [(3,)] == query(database_url, "SELECT count(*) FROM stored_events")
     if count:
-        assert 201 == answer.status
+        assert (201, 409) == (first.status, again.status)
     else:
-        assert isinstance(answer, Unavailable)
-        assert not isinstance(answer, OutcomeUnknown)
-
-
-def repeated_after_a_cut(database_url, write):
-    """What a write is answered whose connection is cut before the commit, the keys known then, and the answer again."""
-
-    async def run():
-        log = LostOnCommit(database_url)
-        writer = Writer(log, queue_max=10, batch_max=10, wait_seconds=15, clock=lambda: datetime.now(UTC))
-        await writer.start()
-        try:
-            [first] = await asyncio.gather(writer.submit(write), return_exceptions=True)
-            keys = query(database_url, "SELECT key FROM idempotency_keys")
-            return first, keys, await writer.submit(write)
-        finally:
-            await writer.stop()
-
-    return asyncio.run(run())
+        assert isinstance(first, Unavailable)
+        assert not isinstance(first, OutcomeUnknown)
+        assert 201 == again.status
 
 
 def test_a_key_is_stored_with_its_write_or_not_at_all(database_url):
     """A key whose write was cut off before the commit is not known: repeated, the write is carried out."""
-    first, keys, again = repeated_after_a_cut(database_url, keyed(create_config()))
+    alike = keyed(create_config(name="alike"), key="k0")
+
+    first, keys, again = cut_at_its_commit(database_url, "before", keyed(create_config()), alike)
 
     assert isinstance(first, Unavailable)
     assert [] == keys
@@ -310,7 +290,9 @@ def test_a_key_is_stored_with_its_write_or_not_at_all(database_url):
 
 def test_a_refusal_that_was_not_kept_is_not_told(database_url):
     """Told and not kept, a repetition under the key could be answered otherwise."""
-    first, keys, again = repeated_after_a_cut(database_url, keyed(create()))
+    alike = keyed(create(name="alike"), key="k0")
+
+    first, keys, again = cut_at_its_commit(database_url, "before", keyed(create()), alike)
 
     assert isinstance(first, Unavailable)
     assert [] == keys
@@ -418,13 +400,157 @@ def test_nothing_is_decided_outside_the_lock(database_url):
                 await asyncio.sleep(0.3)
                 assert not late.done()
                 assert [] == asked
-                await Batch(log, transaction, lambda: datetime.now(UTC)).run([Write(update(id="early"))])
+                early = [Write(update(id="early"))]
+                await Batch(log, transaction, early, lambda: datetime.now(UTC)).run()
             await log.close()
             return await late
 
     answer = asyncio.run(run())
 
     assert 3 == msgspec.json.decode(answer.body)["entity_version"]
+
+
+LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND granted = "
+WAITING, HELD = f"{LOCKS} false", f"{LOCKS} true"
+
+
+def until(database_url, statement, expected):
+    """Wait for a count."""
+    give_up = time.monotonic() + 10
+    while (found := query(database_url, statement)) != [(expected,)]:
+        assert time.monotonic() < give_up, found
+        time.sleep(0.01)
+
+
+@contextmanager
+def next_in_line(database_url):
+    """Who gets the log's lock once, after the batch that holds it: the first queues for it, the second lets it go."""
+    with psycopg.connect(database_url) as other, ThreadPoolExecutor(1) as thread:
+        queued = []
+
+        def queue():
+            if not queued:
+                queued.append(thread.submit(other.execute, LOCK))
+                until(database_url, WAITING, 1)
+
+        yield queue, other.rollback
+
+
+def between_two_batches(database_url, commands, then):
+    """The answers to commands, each a batch, where another takes the lock between the first and the second.
+
+    `then` is done when the first is answered and the second waits for the lock, with all that was submitted.
+    """
+
+    async def run():
+        def clock():
+            queue()
+            return datetime.now(UTC)
+
+        async with started(database_url, batch_max=1, clock=clock) as writer:
+            answers = [asyncio.create_task(writer.submit(Write(command))) for command in commands]
+            await asyncio.wait_for(asyncio.shield(answers[0]), 5)
+            until(database_url, WAITING, 1)
+            await asyncio.sleep(0.1)
+            assert [True, False, False] == [answer.done() for answer in answers]
+            await then(answers)
+            release()
+            return await asyncio.gather(*answers, return_exceptions=True)
+
+    with next_in_line(database_url) as (queue, release):
+        return asyncio.run(run())
+
+
+THREE = [create_config(name=f"c{n}") for n in range(3)]
+
+
+def names(database_url):
+    found = query(database_url, "SELECT originator_id FROM stored_events ORDER BY notification_id")
+    return [stream.rsplit("/", 1)[1] for (stream,) in found]
+
+
+def test_a_commit_is_answered_whoever_has_the_lock_then(database_url):
+    """What the next batch asks for goes with the commit, and does not hold up its answer."""
+
+    async def nothing(_):
+        assert ["c0"] == names(database_url)
+
+    answers = between_two_batches(database_url, THREE, nothing)
+
+    assert [201] * 3 == [answer.status for answer in answers]
+    assert ["c0", "c1", "c2"] == names(database_url)
+
+
+def test_a_batch_that_is_lost_before_it_is_decided_is_not_written(database_url):
+    """Cut while it waits for its lock behind a commit: 503, and those before and after it are not concerned."""
+
+    async def cut(_):
+        query(
+            database_url,
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'deployment-ledger writes' AND datname = current_database()",
+        )
+
+    first, second, third = between_two_batches(database_url, THREE, cut)
+
+    assert (201, 201) == (first.status, third.status)
+    assert isinstance(second, Unavailable)
+    assert not isinstance(second, OutcomeUnknown)
+    assert ["c0", "c2"] == names(database_url)
+
+
+def test_who_leaves_while_a_batch_is_open_disturbs_no_other(database_url):
+    """Its write was taken and takes place; its answer is nobody's."""
+
+    async def leave(answers):
+        answers[1].cancel()
+
+    first, second, third = between_two_batches(database_url, THREE, leave)
+
+    assert (201, 201) == (first.status, third.status)
+    assert isinstance(second, asyncio.CancelledError)
+    assert ["c0", "c1", "c2"] == names(database_url)
+
+
+def test_nobody_holds_the_lock_when_nothing_waits(database_url):
+    """After the last answer there is no open transaction, whatever batches followed each other before."""
+
+    async def run():
+        async with started(database_url, batch_max=2) as writer:
+            for _ in range(3):
+                await asyncio.gather(*[writer.submit(Write(create_config(name=f"c{n}"))) for n in range(7)])
+                assert [(0,)] == query(database_url, HELD)
+                state = "SELECT state FROM pg_stat_activity WHERE application_name = 'deployment-ledger writes' AND datname = current_database()"
+                assert [("idle",)] == query(database_url, state)
+
+    asyncio.run(run())
+
+
+def test_a_commit_that_fails_takes_the_next_batch_along(database_url):
+    """The database rejects an event at the commit: the next batch, open by then, is decided after it was settled."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            "  RAISE EXCEPTION 'rejected' USING ERRCODE = 'check_violation'; END $$"
+        )
+        connection.execute(
+            "CREATE CONSTRAINT TRIGGER reject AFTER INSERT ON stored_events DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW WHEN (new.originator_id LIKE '%/poison') EXECUTE FUNCTION reject()"
+        )
+    commands = [
+        create_config(),
+        *[create_config(name=name) for name in ("a", "poison", "b")],
+        create(),
+        *[update(id=f"d-{n}") for n in range(5)],
+    ]
+
+    answers = submitted(database_url, commands, batch_max=4)
+
+    assert isinstance(answers.pop(2), psycopg.errors.CheckViolation)
+    assert {201} == {answer.status for answer in answers}
+    assert ["c1", "a", "b", *["llama"] * 6] == names(database_url)
+    versions = [msgspec.json.decode(answer.body)["entity_version"] for answer in answers[3:]]
+    assert [1, 2, 3, 4, 5, 6] == versions
 
 
 def test_a_batch_leaves_nothing_to_the_garbage_collector(database_url):

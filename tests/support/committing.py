@@ -31,7 +31,7 @@ def run(log, work):
 async def committed(log, *commands, clock=lambda: at(0)):
     """The answers to commands that are committed as one batch."""
     async with log.batch() as transaction:
-        return await Batch(log, transaction, clock).run([Write(command) for command in commands])
+        return await Batch(log, transaction, [Write(command) for command in commands], clock).run()
 
 
 def commit(log, *commands, clock=lambda: at(0)):
