@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter as Counts
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, Final
@@ -68,7 +69,7 @@ def _of_route(method: str, route: str, status: int) -> tuple[Counter, Histogram]
 def committed(events: Sequence[Recorded[Any]], writes: int) -> None:
     """Count a batch after its commit."""
     BATCH_WRITES.observe(writes)
-    for recorded in events:
-        EVENTS.labels(kind_of(stored_name(recorded.event))).inc()
+    for kind, number in Counts(kind_of(stored_name(recorded.event)) for recorded in events).items():
+        EVENTS.labels(kind).inc(number)
     if events:
         PROJECTION_POSITION.set(events[-1].position)

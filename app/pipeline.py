@@ -183,8 +183,7 @@ class Pipeline:
         if result.status in _DONE:
             expected = packet.expected.popleft()
             if isinstance(expected, Rows):
-                self._transformer.set_pgresult(result)
-                expected.found = self._transformer.load_rows(0, result.ntuples, tuple)
+                expected.found = self._rows(result)
             return True
         if result.status == ExecStatus.FATAL_ERROR and not result.error_field(DiagnosticField.SQLSTATE):
             return False  # libpq says that there will be no more
@@ -194,6 +193,12 @@ class Pipeline:
         if isinstance(expected, str):
             del self._prepared[expected]
         return True
+
+    def _rows(self, result: PGresult) -> list[tuple[Any, ...]]:
+        if not result.ntuples:
+            return []
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_rows(0, result.ntuples, tuple)
 
     def _limit(self, until: float) -> None:
         """Look at that time whether the answer is there; one timer serves many packets."""
