@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app import metrics
 from app.answers import Answer
@@ -15,6 +15,10 @@ from app.batch import Write
 
 class Unavailable(Exception):
     """The write was not taken; nothing was changed."""
+
+
+TOLD_AT_ONCE: Final = 4
+"""Answers that are given in one turn of the event loop."""
 
 
 class Waiting(NamedTuple):
@@ -114,9 +118,18 @@ def fail(taken: Sequence[Waiting], fault: BaseException) -> None:
 
 
 def deliver(taken: Sequence[Waiting], answers: Sequence[Answer]) -> None:
-    """Tell those who wait what was committed."""
-    now = time.perf_counter()
-    for waiting, answer in zip(taken, answers, strict=True):
-        metrics.APPEND_SECONDS.observe(now - waiting.since)
+    """Tell those who wait what was committed: a few in each turn of the loop.
+
+    What is then done with their answers would otherwise keep that of the database to the next batch waiting.
+    """
+    _tell_some(deque(zip(taken, answers, strict=True)), time.perf_counter())
+
+
+def _tell_some(left: deque[tuple[Waiting, Answer]], committed_at: float) -> None:
+    for _ in range(min(TOLD_AT_ONCE, len(left))):
+        waiting, answer = left.popleft()
+        metrics.APPEND_SECONDS.observe(committed_at - waiting.since)
         if not waiting.answer.done():
             waiting.answer.set_result(answer)
+    if left:
+        asyncio.get_running_loop().call_soon(_tell_some, left, committed_at)
