@@ -8,12 +8,12 @@ from http import HTTPStatus
 from typing import Any, Final, NoReturn, Self, cast
 
 from typing_extensions import override
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.answers import problem
 from app.bodies import SMALL_BYTES_MAX
 from app.fast_path import FastPath
+from app.joined_writes import JoinedWrites
 from app.json_response import Headers
 
 HEAD_BYTES_MAX: Final = 64 * 1024
@@ -24,52 +24,6 @@ HOLD_SECONDS: Final = 0.05
 TOO_LARGE: Final = f"The head of a request has at most {HEAD_BYTES_MAX} bytes and {HEADERS_MAX} headers"
 _PLAIN_URL: Final = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+")
 """A path that is what it looks like, without a query."""
-
-
-class JoinedWrites:
-    """A transport that sends together what is written in one turn of the loop.
-
-    Head and body of an answer are two writes, and each would be a call of the system and a packet.
-    """
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def write(self, data: bytes) -> None:
-        """Send it soon; at once if it is much, so that its writer has to wait for the reader."""
-        if not self._parts:
-            self._loop.call_soon(self._send)
-        self._parts.append(data)
-        self._size += len(data)
-        if self._size > HIGH_WATER_LIMIT:
-            self._send()
-
-    def write_whole(self, data: bytes) -> None:
-        """Send at once what is a whole answer, behind what there is."""
-        if self._parts:
-            self.write(data)
-        else:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """Send what there is, and close."""
-        self._send()
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        """Whether nothing more is sent."""
-        return self._transport.is_closing()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def _send(self) -> None:
-        parts, self._parts, self._size = self._parts, [], 0
-        if parts and not self._transport.is_closing():
-            self._transport.write(b"".join(parts))
 
 
 class HttpConnection(HttpToolsProtocol):
