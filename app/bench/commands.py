@@ -82,10 +82,12 @@ def bench(
     else:
         plan = Plan(events, repeat, seed, _say)
         loads = LoadPlan(seconds, repeat, workers, seed, _say, deployments_max)
+    # Of the code that is measured; reports of one suite change the checkout for the next.
+    measured = commit()
     with Cluster.open() as cluster:
         for name in dict.fromkeys(only or SUITES):
             try:
-                run = _measured(name, cluster, plan, loads)
+                run = _measured(name, cluster, plan, loads, measured)
             except WrongAnswer as wrong:
                 _say(f"deployment-ledger bench: wrong: {wrong}")
                 return FAILED
@@ -99,13 +101,13 @@ def bench(
     return DONE
 
 
-def _measured(name: SuiteName, cluster: Cluster, plan: Plan, loads: LoadPlan) -> report.Run:
+def _measured(name: SuiteName, cluster: Cluster, plan: Plan, loads: LoadPlan, measured: str) -> report.Run:
     _say(f"suite {name}")
     busy, began = load_average(), time.monotonic()
     machine = describe(cluster.url, busy)
     suite = rebuild.measure(cluster, plan) if name == "rebuild" else _OF_SERVICE[name](cluster, loads)
     took = round(time.monotonic() - began)
-    return report.Run(_command(name, plan, loads), machine, (suite,), commit(), took)
+    return report.Run(_command(name, plan, loads), machine, (suite,), measured, took)
 
 
 def _command(name: SuiteName, plan: Plan, loads: LoadPlan) -> str:
