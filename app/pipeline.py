@@ -187,11 +187,12 @@ class Pipeline:
             return True
         if result.status == ExecStatus.FATAL_ERROR and not result.error_field(DiagnosticField.SQLSTATE):
             return False  # libpq says that there will be no more
-        expected = packet.expected.popleft()
         if packet.fault is None:
             packet.fault = error_from_result(result, self._encoding)
-        if isinstance(expected, str):
-            del self._prepared[expected]
+        # A server that goes says so also where nothing but the sync is still to come.
+        failed = packet.expected.popleft() if packet.expected else None
+        if isinstance(failed, str):
+            del self._prepared[failed]
         return True
 
     def _rows(self, result: PGresult) -> list[tuple[Any, ...]]:
