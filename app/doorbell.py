@@ -17,7 +17,7 @@ from psycopg import AsyncConnection, Error
 from app.connections import address
 
 PAUSE_SECONDS: Final = 0.025
-"""Between two rings to other processes: commits in quick succession share one, which costs like some gets."""
+"""Between two rings to other processes: commits in quick succession share one."""
 
 RECONNECT_SECONDS: Final = 1.0
 _LISTEN: Final[LiteralString] = "LISTEN deployment_ledger"

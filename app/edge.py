@@ -106,7 +106,7 @@ class Edge:
     def begins(self, scope: Scope) -> bool:
         """Whether a whole request may be answered at once, to be `end`ed: who calls is known without waiting.
 
-        Writes have taken their place then. False leaves nothing behind.
+        Writes have taken their place then. Of a request that may not, at most the caller is noted.
         """
         if not self._identity.admits_at_once(scope):
             return False

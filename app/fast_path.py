@@ -71,7 +71,11 @@ class FastPath:
 
         Its path has neither empty segments nor escapes.
         """
-        handler = self._handler(scope)
+        try:
+            _, route_handler, _, path_params, path_template = self._find(scope["path"], scope["method"])
+        except HTTPException:
+            return False
+        handler = self.handlers.get(route_handler)
         if (
             handler is None
             or len(body) > self._body_bytes_max
@@ -79,6 +83,10 @@ class FastPath:
             or not self._edge.begins(scope)
         ):
             return False
+        # Not before: of a request that a layer turns away there is no route to tell.
+        scope["route_handler"] = route_handler
+        scope["path_params"] = path_params
+        scope["path_template"] = path_template
         scope[BODY_KEY] = body
         _Exchange(self, handler, scope, finish)
         return True
@@ -92,19 +100,6 @@ class FastPath:
     def end(self, scope: Scope, status: int, began: float, request_id: bytes) -> None:
         """A request that was begun is answered."""
         self._edge.end(scope, status, began, request_id)
-
-    def _handler(self, scope: Scope) -> Handler | None:
-        """The handler that the framework would call, noted in the scope, if it can be called here."""
-        try:
-            _, route_handler, _, path_params, path_template = self._find(scope["path"], scope["method"])
-        except HTTPException:
-            return None
-        handler = self.handlers.get(route_handler)
-        if handler is not None:
-            scope["route_handler"] = route_handler
-            scope["path_params"] = path_params
-            scope["path_template"] = path_template
-        return handler
 
 
 class _Seen:

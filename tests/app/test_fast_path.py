@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
+from app.admission import ADMITTED_KEY
 from app.authorisation import NEEDED
 from app.bodies import SMALL_BYTES_MAX
 from app.documented import documented
@@ -136,7 +137,10 @@ async def by_layers(layers, method, path, headers, body):
 async def by_fast_path(fast, method, path, headers, body):
     """The same from the fast path; None if it does not take the request."""
     answer = asyncio.get_running_loop().create_future()
-    if not fast.begin(scope_of(method, path, headers), body, lambda *told: answer.set_result(told)):
+    scope = scope_of(method, path, headers)
+    before = set(scope)
+    if not fast.begin(scope, body, lambda *told: answer.set_result(told)):
+        assert set(scope) <= {*before, ADMITTED_KEY}
         return None
     return await asyncio.wait_for(answer, 5)
 
