@@ -25,6 +25,7 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatu
 from psycopg.pq.abc import PGresult
 
 _PARAMETER: Final = re.compile(r"%\((\w+)\)s")
+_OVER: Final = select.POLLERR | select.POLLHUP
 _DONE: Final = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
@@ -151,14 +152,18 @@ class Pipeline:
             self._end(lost)
 
     def _receive(self) -> None:
-        try:
-            self._pgconn.consume_input()
-        except OperationalError as lost:
-            # What came before the end is an answer all the same, perhaps that of a commit.
+        """Take what has come: all of it where there will be no more, as uvloop tells of that only once."""
+        while True:
+            try:
+                self._pgconn.consume_input()
+            except OperationalError as lost:
+                # What came before the end is an answer all the same, perhaps that of a commit.
+                self._take_answers()
+                self._end(lost)
+                return
             self._take_answers()
-            self._end(lost)
-        else:
-            self._take_answers()
+            if not any(events & _OVER for _, events in self._heard.poll(0)):
+                return
 
     def _take_answers(self) -> None:
         """Take what is there: of each statement a result and then nothing, a sync at the end of a packet."""

@@ -1,8 +1,10 @@
 import asyncio
+import time
 from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
+import uvloop
 
 from app.connections import LimitedAsyncConnection
 from app.event_log import LOCK
@@ -15,7 +17,7 @@ CUT = "SELECT pg_terminate_backend(pg_backend_pid())"
 
 
 def on_a_pipeline(database_url, work):
-    """Do it, then look at what was kept."""
+    """Do it, on the event loop that the service uses, then look at what was kept."""
 
     async def run():
         pipeline = Pipeline(await LimitedAsyncConnection.connect(database_url, autocommit=True))
@@ -26,7 +28,7 @@ def on_a_pipeline(database_url, work):
 
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(CREATE)
-        asyncio.run(run())
+        uvloop.run(run())
         return connection.execute("SELECT n, text FROM kept ORDER BY n").fetchall()
 
 
@@ -271,5 +273,30 @@ def test_a_connection_that_ended_is_not_idle(database_url):
         assert not pipeline.is_idle()
         await asyncio.sleep(0.05)
         assert pipeline.closed
+
+    on_a_pipeline(database_url, work)
+
+
+def test_an_end_that_comes_with_a_last_word_is_noticed_at_once(database_url):
+    """Also where the loop saw both together, and where the server left without reading what was sent ahead.
+
+    The loop tells of such an error once, and never again if the reading stops at the last word.
+    """
+
+    async def work(pipeline):
+        first, second = PipelinedSession(pipeline, 60), PipelinedSession(pipeline, 60)
+        pid = first.execute("SELECT pg_backend_pid()")
+        await first.exchange()
+        first.execute("SELECT pg_sleep(30)")
+        first.send()
+        await asyncio.sleep(0.1)
+        second.execute("SELECT 1")
+        second.send()
+        with psycopg.connect(database_url) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", next(iter(pid)))
+        time.sleep(0.1)  # the socket's end comes a little after that of the session  # noqa: ASYNC251
+        for each in (first, second):
+            with pytest.raises(psycopg.OperationalError):
+                await asyncio.wait_for(each.exchange(), 5)
 
     on_a_pipeline(database_url, work)
