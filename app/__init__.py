@@ -6,5 +6,5 @@ the web framework; either way the same handler has it next.
 A write walks `deployments` (decoded, becomes a command), `writer` (waits for its batch), `batch` (one
 transaction: load, decide, store), the decision in `domain.deployment`, `event_log` and
 `projections.versions` (events and rows), and back as the row it made. A refusal is turned into its answer
-in `answers`. A read walks its route and `reader`.
+in `answers`. A read walks its route and `reader`, or `point_reads` for one object.
 """

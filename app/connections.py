@@ -99,6 +99,16 @@ async def connected(
     return connection
 
 
+async def in_time(connecting: Awaitable[T], seconds: float) -> T:
+    """What comes of it; one of `LOST` if that takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await connecting
+    except TimeoutError as late:
+        msg = f"there was no connection within {seconds:g} seconds"
+        raise OperationalError(msg) from late
+
+
 class Connections:
     """Up to so many connections of one event loop, opened when they are needed.
 
@@ -146,20 +156,19 @@ class Connections:
     async def _taken(self, seconds: float) -> LimitedAsyncConnection[tuple[Any, ...]]:
         self.waiting += 1
         try:
-            async with asyncio.timeout(seconds):
-                await self._free.acquire()
-                try:
-                    connection = await self._take()
-                except BaseException:
-                    self._free.release()
-                    raise
-        except TimeoutError as late:
-            msg = f"there was no connection within {seconds:g} seconds"
-            raise OperationalError(msg) from late
+            connection = await in_time(self._acquired(), seconds)
         finally:
             self.waiting -= 1
         self.in_use += 1
         return connection
+
+    async def _acquired(self) -> LimitedAsyncConnection[tuple[Any, ...]]:
+        await self._free.acquire()
+        try:
+            return await self._take()
+        except BaseException:
+            self._free.release()
+            raise
 
     async def _take(self) -> LimitedAsyncConnection[tuple[Any, ...]]:
         while self._idle:

@@ -7,7 +7,6 @@ nothing.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,12 +16,12 @@ from typing import Any, Final, LiteralString, NamedTuple, Self
 import msgspec
 from eventsourcing.persistence import Mapper, Notification, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from psycopg import Connection, Cursor, OperationalError
+from psycopg import Connection, Cursor
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL
 from typing_extensions import override
 
-from app.connections import WAIT_SECONDS_MAX, address, connected
+from app.connections import WAIT_SECONDS_MAX, address, connected, in_time
 from app.pipeline import Pipeline
 from app.pipelined_session import PipelinedSession
 from domain.kinds import KINDS, Kinds, resource_of, stored_name
@@ -221,18 +220,13 @@ class EventLog(PostgresApplicationRecorder):
 
     async def _connected(self, seconds: float) -> Pipeline:
         await self.close()
-        try:
-            async with asyncio.timeout(min(seconds, WAIT_SECONDS_MAX)):
-                connection = await connected(
-                    self._address,
-                    WRITER_SESSION,
-                    statement_seconds=self._statement_seconds,
-                    prepare_threshold=None,
-                )
-        except TimeoutError as late:
-            msg = "there was no connection in time"
-            raise OperationalError(msg) from late
-        return Pipeline(connection)
+        connecting = connected(
+            self._address,
+            WRITER_SESSION,
+            statement_seconds=self._statement_seconds,
+            prepare_threshold=None,
+        )
+        return Pipeline(await in_time(connecting, min(seconds, WAIT_SECONDS_MAX)))
 
     def stream_versions(self, session: Session, streams: Sequence[str]) -> Callable[[], list[int]]:
         """Ask for the number of events in each stream; call what this returns when they are there."""

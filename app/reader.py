@@ -1,29 +1,25 @@
-"""Reads of the projections.
-
-Single objects that are asked for at the same time are read in one statement. A statement starts after the
-requests it serves came, so every read shows every write that was answered before.
-"""
+"""Reads of the projections: single objects (see `point_reads`), and on a pool of connections all else."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, LiteralString, NamedTuple
+from typing import Any, Final, LiteralString
 
-import msgspec
 import structlog
 from psycopg import AsyncConnection, IsolationLevel, errors
 
 from app import metrics
-from app.connections import LOST, WAIT_SECONDS_MAX, Connections, address, connected
+from app.connections import LOST, WAIT_SECONDS_MAX, Connections, address, connected, in_time
 from app.event_log import WAIT_FOR_WRITERS
+from app.point_reads import Found, PointReads, Unreadable
 from app.projection_versions import Stale, ask_stale
 from projections.lists import ListQuery, Page, list_statement
 from projections.versions import VersionsTable
+
+__all__ = ["Found", "Reader", "Unreadable"]
 
 CUT_SECONDS: Final = 1.0
 """How much longer to wait for a statement than the database is told to try."""
@@ -63,82 +59,10 @@ POSITION_AT: Final[LiteralString] = """
 """
 
 _log = structlog.get_logger()
-_encode = msgspec.json.Encoder().encode
-
-
-class Unreadable(Exception):
-    """The database could not be read, or too many reads are waiting."""
-
-
-class Found(NamedTuple):
-    """A stored answer and the position of the event that last changed it."""
-
-    body: str
-    position: int
-
-
-class _Question(NamedTuple):
-    key: tuple[Any, ...]
-    answer: asyncio.Future[Found | None]
-    since: float
-
-
-class _Batcher:
-    """Reads of one kind, coalesced: while one statement runs, the next one's keys gather."""
-
-    def __init__(self, reader: Reader, statement: LiteralString, names: Sequence[str]) -> None:
-        self._reader = reader
-        self._statement = statement
-        self._names = ("n", *names)
-        self._gathering: list[_Question] = []
-        self._running = 0
-
-    async def get(self, *key: Any) -> Found | None:
-        if len(self._gathering) >= self._reader.queue_max:
-            msg = f"{len(self._gathering)} reads are waiting already"
-            raise Unreadable(msg)
-        question = _Question(key, asyncio.get_running_loop().create_future(), time.monotonic())
-        self._gathering.append(question)
-        if self._running < self._reader.statements_max:
-            self._running += 1
-            self._reader.spawn(self._run())
-        return await question.answer
-
-    async def _run(self) -> None:
-        while batch := self._take():
-            work = asyncio.ensure_future(self._read(batch))
-            await asyncio.wait([work])
-            fault = work.exception()
-            for n, question in enumerate(batch):
-                if question.answer.done():
-                    continue
-                if fault is not None:
-                    question.answer.set_exception(fault)
-                else:
-                    question.answer.set_result(work.result().get(n))
-        self._running -= 1
-
-    def _take(self) -> list[_Question]:
-        """Who comes next. Where statements take long, those who have waited for several are let go."""
-        overdue = time.monotonic() - WAIT_SECONDS_MAX
-        late = [question for question in self._gathering if question.since < overdue]
-        for question in late:
-            if not question.answer.done():
-                msg = f"the read waited for more than {WAIT_SECONDS_MAX:g} seconds"
-                question.answer.set_exception(Unreadable(msg))
-        batch = self._gathering[len(late) :][: self._reader.batch_max]
-        del self._gathering[: len(late) + len(batch)]
-        return batch
-
-    async def _read(self, batch: Sequence[_Question]) -> dict[int, Found]:
-        keys = [dict(zip(self._names, (n, *question.key), strict=True)) for n, question in enumerate(batch)]
-        async with self._reader.connection() as connection:
-            rows = await connection.execute(self._statement, {"keys": _encode(keys).decode()})
-            return {n: Found(body, position) for n, body, position in await rows.fetchall()}
 
 
 class Reader:
-    """All reads of one process, on a pool of read-only connections."""
+    """All reads of one process, on read-only connections."""
 
     def __init__(
         self,
@@ -150,45 +74,46 @@ class Reader:
         queue_max: int,
         statement_seconds: float,
     ) -> None:
-        self.batch_max = batch_max
-        self.queue_max = queue_max
-        self.statements_max = max(1, connections_max // 2)
-        self._tasks: set[asyncio.Task[None]] = set()
+        connect = partial(
+            connected,
+            address(database_url, "reads"),
+            READER_SESSION,
+            statement_seconds=statement_seconds,
+            prepare_threshold=2,
+        )
         self._connections = Connections(
-            partial(
-                connected,
-                address(database_url, "reads"),
-                READER_SESSION,
-                statement_seconds=statement_seconds,
-                prepare_threshold=2,
-            ),
-            connections_max=connections_max,
-            use_seconds=statement_seconds + CUT_SECONDS,
+            connect, connections_max=connections_max, use_seconds=statement_seconds + CUT_SECONDS
+        )
+        self.points = PointReads(
+            lambda: in_time(connect(), WAIT_SECONDS_MAX),
+            self._reason,
+            batch_max=batch_max,
+            queue_max=queue_max,
+            statement_seconds=statement_seconds + CUT_SECONDS,
         )
         self._latest = {
-            table.resource: _Batcher(self, table.statement["get_latest"], ("workspace", "name"))
+            table.resource: self.points.of(table.statement["get_latest"], ("workspace", "name"))
             for table in tables
         }
         self._version = {
-            table.resource: _Batcher(self, table.statement["get_version"], ("workspace", "name", "version"))
+            table.resource: self.points.of(table.statement["get_version"], ("workspace", "name", "version"))
             for table in tables
         }
 
     async def stop(self) -> None:
         """Close the connections; reads that still run finish first."""
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self.points.stop()
         await self._connections.close()
 
     async def latest(self, table: VersionsTable[Any], workspace: str, name: str) -> Found | None:
         """The latest version of a name."""
-        return await self._latest[table.resource].get(workspace, name)
+        return await self._latest[table.resource](workspace, name)
 
     async def version(
         self, table: VersionsTable[Any], workspace: str, name: str, version: int
     ) -> Found | None:
         """One version of a name."""
-        return await self._version[table.resource].get(workspace, name, version)
+        return await self._version[table.resource](workspace, name, version)
 
     async def latest_as_of(
         self, table: VersionsTable[Any], workspace: str, name: str, position: int
@@ -268,12 +193,10 @@ class Reader:
                     await connection.close()
                     raise
         except OTHER_SHAPE as unknown:
-            if found := await self.stale():
-                raise Unreadable("; ".join(map(str, found))) from unknown
-            if isinstance(unknown, errors.FeatureNotSupported):
-                msg = "the tables have just been replaced by others"
-                raise Unreadable(msg) from unknown
-            raise
+            reason = await self._reason(unknown)
+            if reason is unknown:
+                raise
+            raise reason from unknown
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
@@ -297,15 +220,19 @@ class Reader:
             async with self._connections.connection(seconds) as connection:
                 yield connection
         except LOST as lost:
-            _log.warning("database cannot be read", error=str(lost))
-            msg = "the database cannot be reached"
-            raise Unreadable(msg) from lost
+            raise await self._reason(lost) from lost
 
-    def spawn(self, work: Any) -> None:
-        """Run a coroutine that nobody awaits, and keep it from being collected."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _reason(self, fault: BaseException) -> BaseException:
+        """What is raised to those who asked, in place of what the database said."""
+        if isinstance(fault, LOST):
+            _log.warning("database cannot be read", error=str(fault))
+            return Unreadable("the database cannot be reached")
+        if isinstance(fault, OTHER_SHAPE):
+            if found := await self.stale():
+                return Unreadable("; ".join(map(str, found)))
+            if isinstance(fault, errors.FeatureNotSupported):
+                return Unreadable("the tables have just been replaced by others")
+        return fault
 
     def observe_pool(self) -> None:
         """Bring the pool's metrics up to date."""

@@ -95,7 +95,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(gt=0, le=3600, description="Time a write may wait for its turn, and then for the database."),
     ] = 15.0
     read_connections_max: Annotated[
-        int, Meta(ge=1, le=256, description="Database connections for reads, in each process.")
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="Database connections for reads, in each process; single objects have one more.",
+        ),
     ] = 4
     read_batch_max: Annotated[
         int, Meta(ge=1, le=10_000, description="Single reads that share one statement.")

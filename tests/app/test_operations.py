@@ -57,6 +57,7 @@ def test_metrics_count_what_happens(http):
     http.post(f"{ROOT}/deployments", json={"name": "d", "config": "c"})
     http.get(f"{ROOT}/deployments/d")
     http.get(f"{ROOT}/deployments/unknown")
+    http.get(f"{ROOT}/deployments")
 
     text = http.get("/metrics").text
 

@@ -4,10 +4,13 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from app import reader as reader_module
-from app.reader import Reader, Unreadable, _Batcher
+from app import point_reads
+from app.reader import Reader, Unreadable
 
 # The statement sees what was committed when it began, and takes its time.
+FAST = """
+    SELECT k.n, t.body, 1 FROM json_to_recordset(%(keys)s) AS k (n int, name text) JOIN things t ON t.name = k.name
+"""
 SLOW = """
     SELECT k.n, t.body, 1
       FROM json_to_recordset(%(keys)s) AS k (n int, name text)
@@ -22,12 +25,12 @@ def test_a_read_is_never_older_than_its_question(database_url):
     async def run():
         reader = Reader(database_url, (), connections_max=4, batch_max=10, queue_max=10, statement_seconds=30)
         try:
-            questions = _Batcher(reader, SLOW, ("name",))
-            early = asyncio.create_task(questions.get("a"))
+            ask = reader.points.of(SLOW, ("name",))
+            early = ask("a")
             await asyncio.sleep(0.2)
             await asyncio.to_thread(execute, database_url, "UPDATE things SET body = 'new'")
             assert not early.done()
-            return (await questions.get("a")).body, (await early).body
+            return (await ask("a")).body, (await early).body
         finally:
             await reader.stop()
 
@@ -54,12 +57,18 @@ def test_no_switch_within_a_snapshot(database_url):
     asyncio.run(run())
 
 
-def test_statements_prepared_on_tables_of_other_types_are_forgotten(database_url):
-    """Whoever has read the tables of an earlier release reads those of its own when they are live."""
+async def read_on_the_pool(reader):
+    async with reader.connection() as connection:
+        return (await (await connection.execute("SELECT body FROM things")).fetchall())[0][0]
 
-    async def read(reader):
-        async with reader.connection() as connection:
-            return await (await connection.execute("SELECT body FROM things")).fetchall()
+
+async def read_the_point(reader):
+    return (await reader.points.of(FAST, ("name",))("a")).body
+
+
+@pytest.mark.parametrize("read", [read_on_the_pool, read_the_point])
+def test_statements_prepared_on_tables_of_other_types_are_forgotten(database_url, read):
+    """Whoever has read the tables of an earlier release reads those of its own when they are live."""
 
     async def run():
         reader = Reader(database_url, (), connections_max=1, batch_max=1, queue_max=1, statement_seconds=30)
@@ -69,27 +78,112 @@ def test_statements_prepared_on_tables_of_other_types_are_forgotten(database_url
             await asyncio.to_thread(
                 execute, database_url, "ALTER TABLE things ALTER body TYPE bigint USING 7"
             )
-            with pytest.raises(Unreadable):
+            with pytest.raises(Unreadable, match="replaced by others"):
                 await read(reader)
             return await read(reader)
         finally:
             await reader.stop()
 
-    execute(database_url, "CREATE TABLE things AS SELECT 'old' AS body")
+    execute(database_url, "CREATE TABLE things AS SELECT 'a' AS name, 'old' AS body")
 
-    assert [(7,)] == asyncio.run(run())
+    assert 7 == asyncio.run(run())
+
+
+def test_answers_belong_to_their_questions(database_url):
+    """Whoever asks in one turn shares a statement, as far as one may be shared; what is not there is None."""
+
+    async def run():
+        reader = Reader(database_url, (), connections_max=1, batch_max=3, queue_max=99, statement_seconds=30)
+        try:
+            ask = reader.points.of(FAST, ("name",))
+            found = await asyncio.gather(*map(ask, "bxacbab"))
+            return [each and each.body for each in found]
+        finally:
+            await reader.stop()
+
+    execute(
+        database_url,
+        "CREATE TABLE things AS SELECT n AS name, n || n AS body FROM unnest('{a,b,c}'::text[]) n",
+    )
+
+    assert ["bb", None, "aa", "cc", "bb", "aa", "bb"] == asyncio.run(run())
+
+
+def test_a_connection_that_was_cut_while_nobody_read_is_replaced(database_url):
+    """Whoever asks next does not notice, even if the event loop has not yet."""
+
+    async def run():
+        reader = Reader(database_url, (), connections_max=1, batch_max=9, queue_max=9, statement_seconds=30)
+        try:
+            ask = reader.points.of(FAST, ("name",))
+            assert "old" == (await ask("a")).body
+            execute(
+                database_url,
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            assert "old" == (await ask("a")).body
+        finally:
+            await reader.stop()
+
+    execute(database_url, "CREATE TABLE things AS SELECT 'a' AS name, 'old' AS body")
+
+    asyncio.run(run())
+
+
+def test_no_more_may_wait_than_is_said(database_url):
+    """Who comes then is turned away at once, and who stops answers those who wait."""
+
+    async def run():
+        reader = Reader(database_url, (), connections_max=1, batch_max=9, queue_max=2, statement_seconds=30)
+        try:
+            ask = reader.points.of(FAST, ("name",))
+            answers = [ask("a"), ask("a")]
+            with pytest.raises(Unreadable, match="2 reads are waiting already"):
+                ask("a")
+        finally:
+            await reader.stop()
+        assert ["old", "old"] == [answer.result().body for answer in answers]
+
+    execute(database_url, "CREATE TABLE things AS SELECT 'a' AS name, 'old' AS body")
+
+    asyncio.run(run())
+
+
+def test_a_database_that_is_away_is_tried_by_whoever_comes_next(database_url):
+    """All who wait are told at once that it cannot be reached, and nothing is kept of that."""
+
+    async def run():
+        reader = Reader(database_url, (), connections_max=1, batch_max=9, queue_max=9, statement_seconds=30)
+        try:
+            ask = reader.points.of(FAST, ("name",))
+            name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+            other = psycopg.conninfo.make_conninfo(database_url, dbname="postgres")
+            execute(other, f'ALTER DATABASE "{name}" RENAME TO "{name}-away"')
+            try:
+                found = await asyncio.gather(ask("a"), ask("a"), return_exceptions=True)
+                assert ["the database cannot be reached"] * 2 == list(map(str, found))
+            finally:
+                execute(other, f'ALTER DATABASE "{name}-away" RENAME TO "{name}"')
+            assert "old" == (await ask("a")).body
+        finally:
+            await reader.stop()
+
+    execute(database_url, "CREATE TABLE things AS SELECT 'a' AS name, 'old' AS body")
+
+    asyncio.run(run())
 
 
 def test_nobody_waits_for_all_the_statements_before(database_url, monkeypatch):
     """Where each one takes the longest it may, those who have waited too long are turned away meanwhile."""
-    monkeypatch.setattr(reader_module, "WAIT_SECONDS_MAX", 1.0)
+    monkeypatch.setattr(point_reads, "WAIT_SECONDS_MAX", 1.0)
 
     async def run():
         reader = Reader(database_url, (), connections_max=2, batch_max=1, queue_max=9, statement_seconds=0.8)
         try:
-            questions = _Batcher(reader, SLOW.replace("0.5", "30"), ("name",))
+            ask = reader.points.of(SLOW.replace("0.5", "30"), ("name",))
             began = asyncio.get_running_loop().time()
-            found = await asyncio.gather(*[questions.get("a") for _ in range(8)], return_exceptions=True)
+            found = await asyncio.gather(*[ask("a") for _ in range(8)], return_exceptions=True)
             return [type(each) for each in found], asyncio.get_running_loop().time() - began
         finally:
             await reader.stop()
