@@ -85,6 +85,7 @@ class Pipeline:
         self._heard = select.poll()
         self._heard.register(self._socket, select.POLLIN)
         self._late: asyncio.TimerHandle | None = None
+        self._is_over = False
         self._pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._receive)
 
@@ -162,6 +163,9 @@ class Pipeline:
                 self._end(lost)
                 return
             self._take_answers()
+            if self.closed:
+                self._end(OperationalError("the database's answer could not be understood"))
+                return
             if not any(events & _OVER for _, events in self._heard.poll(0)):
                 return
 
@@ -225,6 +229,9 @@ class Pipeline:
             self._end(OperationalError("the database did not answer in time"))
 
     def _end(self, fault: OperationalError) -> None:
+        if self._is_over:
+            return  # and the socket's number may be that of another one by now
+        self._is_over = True
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         if self._late is not None:

@@ -177,10 +177,12 @@ class PointReads:
             self._spawn(self._fail(batch, lost))
             return
         kind.on_their_way.append(batch)
-        packet.answered.add_done_callback(lambda _: self._answer(kind, pipeline, packet, rows))
+        packet.answered.add_done_callback(lambda _: self._answer(kind, batch, pipeline, packet, rows))
 
-    def _answer(self, kind: _Kind, pipeline: Pipeline, packet: Packet, rows: Rows) -> None:
-        batch = kind.on_their_way.pop(0)
+    def _answer(
+        self, kind: _Kind, batch: Sequence[_Question], pipeline: Pipeline, packet: Packet, rows: Rows
+    ) -> None:
+        kind.on_their_way.remove(batch)
         fault = packet.fault
         if isinstance(fault, errors.FeatureNotSupported):
             # With what is prepared on the tables before it would fail again and again.

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 import uvloop
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.connections import LimitedAsyncConnection
 from app.event_log import LOCK
@@ -30,6 +31,32 @@ def on_a_pipeline(database_url, work):
         connection.execute(CREATE)
         uvloop.run(run())
         return connection.execute("SELECT n, text FROM kept ORDER BY n").fetchall()
+
+
+@asynccontextmanager
+async def a_line_that_garbles(database_url):
+    """The address of a relay to the database that from a statement "garble" on says nonsense to the client."""
+    target = conninfo_to_dict(database_url)
+    writers = []
+
+    async def relay(reader, writer):
+        writers.append(writer)
+        while data := await reader.read(65536):
+            if b"garble" in data:
+                writers[0].write(b"\xff" * 100)
+                return
+            writer.write(data)
+
+    async def accept(reader, writer):
+        path = f"{target['host']}/.s.PGSQL.{target.get('port', 5432)}"
+        server_reader, server_writer = await asyncio.open_unix_connection(path)
+        await asyncio.gather(relay(server_reader, writer), relay(reader, server_writer))
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield make_conninfo(database_url, host=host, port=port, sslmode="disable", gssencmode="disable")
+        for writer in writers:
+            writer.close()
 
 
 @asynccontextmanager
@@ -298,5 +325,53 @@ def test_an_end_that_comes_with_a_last_word_is_noticed_at_once(database_url):
         for each in (first, second):
             with pytest.raises(psycopg.OperationalError):
                 await asyncio.wait_for(each.exchange(), 5)
+
+    on_a_pipeline(database_url, work)
+
+
+def test_a_pipeline_that_ended_leaves_others_alone(database_url):
+    """Closed once more, it does not stop the next one from being read that has its socket's number."""
+
+    async def work(pipeline):
+        first = PipelinedSession(pipeline, 10)
+        first.execute(CUT)
+        with pytest.raises(psycopg.OperationalError):
+            await first.exchange()
+        connection = await LimitedAsyncConnection.connect(database_url, autocommit=True)
+        socket = connection.fileno()
+        other = Pipeline(connection)
+        try:
+            pipeline.close()
+            session = PipelinedSession(other, 60)
+            answer = session.execute("SELECT 1")
+            await asyncio.wait_for(session.exchange(), 5)
+            assert [(1,)] == list(answer)
+        finally:
+            other.close()
+        return socket
+
+    async def on_the_same_socket(pipeline):
+        expected = pipeline._connection.fileno()
+        assert expected == await work(pipeline)
+
+    on_a_pipeline(database_url, on_the_same_socket)
+
+
+def test_what_is_no_answer_ends_the_connection(database_url):
+    """It is an error at once, and nobody waits for more."""
+
+    async def work(_):
+        async with a_line_that_garbles(database_url) as url:
+            pipeline = Pipeline(await LimitedAsyncConnection.connect(url, autocommit=True))
+            try:
+                session = PipelinedSession(pipeline, 60)
+                session.execute("SELECT 1")
+                await session.exchange()
+                session.execute("SELECT 'garble'")
+                with pytest.raises(psycopg.OperationalError):
+                    await asyncio.wait_for(session.exchange(), 5)
+                assert pipeline.closed
+            finally:
+                pipeline.close()
 
     on_a_pipeline(database_url, work)
