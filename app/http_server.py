@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -16,7 +17,6 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from app.broadcaster import END_STREAMS
-from app.http_worker import work
 from app.refusals import StartRefused
 from app.settings import Settings
 
@@ -73,7 +73,7 @@ class HttpServer:
     def _started(self) -> Worker:
         # A forked worker would inherit locks that other threads hold at that moment.
         ready, tell = Pipe(duplex=False)
-        process = multiprocessing.get_context("spawn").Process(target=work, args=(self._target, tell))
+        process = multiprocessing.get_context("spawn").Process(target=_work, args=(self._target, tell))
         process.start()
         tell.close()
         return Worker(process, ready, time.monotonic())
@@ -128,6 +128,11 @@ class HttpServer:
                 log.error("worker killed", pid=process.pid, why="it did not stop in time")
                 process.kill()
                 process.join()
+
+
+def _work(target: str, ready: Connection) -> None:
+    """A worker process begins here. The supervisor itself needs nothing of the web framework."""
+    import_module("app.http_worker").work(target, ready)
 
 
 @contextmanager
