@@ -319,5 +319,5 @@ def test_the_service_keeps_its_promises(service_url):
     machine = type("Machine", (ServiceMachine,), {"url": service_url})
 
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=25, stateful_step_count=40, deadline=None)
+        machine, settings=settings(max_examples=15, stateful_step_count=40, deadline=None)
     )

@@ -8,7 +8,7 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("st")
-SECONDS = 45
+SECONDS = 30
 """More than it needs to come to all operations, also on a machine that does other things."""
 
 
@@ -27,7 +27,7 @@ def test_the_service_is_as_it_describes_itself(live_service, database_url):
             "--max-time",
             str(SECONDS),
             "--max-examples",
-            "10",
+            "5",
         ),
         "--no-color",
     ]
