@@ -6,6 +6,7 @@ answer has gone out writes one line of log and counts it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -18,6 +19,7 @@ from app.answers import problem
 from app.bodies import Bodies, Body, Full
 from app.callers import Rejection
 from app.identity import Identity
+from app.json_response import Headers
 from app.ledger import BODY_KEY, VARY
 from app.overload import WritesInHand
 from app.random_bytes import RANDOM
@@ -103,14 +105,24 @@ class Edge:
         finally:
             self._writes.give_back()
 
-    def begins(self, scope: Scope) -> bool:
-        """Whether a whole request may be answered at once, to be `end`ed: who calls is known without waiting.
+    def admits_at_once(self, scope: Scope) -> bool:
+        """Whether it is known without waiting who calls, and that they may; it is noted then."""
+        return self._identity.admits_at_once(scope)
 
-        Writes have taken their place then. Of a request that may not, at most the caller is noted.
-        """
-        if not self._identity.admits_at_once(scope):
-            return False
-        return scope["method"] not in WRITES or self._writes.take_at_once()
+    def place(self, scope: Scope) -> asyncio.Future[bool] | None:
+        """None for a request that may begin, to be `end`ed; or whether one that is held may in the end."""
+        if scope["method"] not in WRITES or self._writes.take_at_once():
+            return None
+        return self._writes.hold()
+
+    def refusal(self, scope: Scope) -> tuple[int, Headers, bytes]:
+        """The answer to a request that may not."""
+        return self._writes.refusal(scope["method"])
+
+    async def begin_again(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve anew a request that was held: meanwhile its caller's rights or token came to an end."""
+        self._writes.give_back()
+        await self(scope, receive, send)
 
     def end(self, scope: Scope, status: int, began: float, request_id: bytes) -> None:
         """A request that began at once has been answered."""

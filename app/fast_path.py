@@ -5,18 +5,19 @@ such a route does nothing but await the writer or the reader. The framework itse
 for; that handler is called as the framework would call it, with the same request, after the same check of
 rights, and what it raises is answered by the same table. It is run in the turn of the event loop in which the
 request came, and again when what it awaits is there: there is no task, and no layer that passes messages on.
-Who calls, the limits of writes, the line of log and the counts are those of the outermost layer.
+Who calls, the limits of writes, the line of log and the counts are those of the outermost layer. A write that
+finds no place is held until there is one or it is turned away, as there: what overload adds must cost least.
 
 Whatever is unusual is left to the other way, before anything was done for it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 import time
-from asyncio import Future
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, cast
 
 from litestar import Litestar, Request
@@ -25,10 +26,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 from litestar.routes import HTTPRoute
 
+from app.admission import admitted_of
 from app.authorisation import require_right
 from app.bodies import SMALL_BYTES_MAX
 from app.documented import Documented
-from app.edge import WRITES, Edge, Scope, request_id_of
+from app.edge import WRITES, Edge, Message, Scope, request_id_of
 from app.json_response import Headers, JsonResponse
 from app.ledger import BODY_KEY, Ledger
 from app.problems import answer_to
@@ -65,6 +67,7 @@ class FastPath:
         self._edge = edge
         self._body_bytes_max = min(body_bytes_max, SMALL_BYTES_MAX)
         self._restricted = restricted
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, scope: Scope, body: bytes, finish: Finish) -> bool:
         """Begin to answer a request without a query, which is finished later; False if it goes another way.
@@ -80,16 +83,49 @@ class FastPath:
             handler is None
             or len(body) > self._body_bytes_max
             or not _is_framed_plainly(scope)
-            or not self._edge.begins(scope)
+            or not self._edge.admits_at_once(scope)
         ):
             return False
-        # Not before: of a request that a layer turns away there is no route to tell.
-        scope["route_handler"] = route_handler
-        scope["path_params"] = path_params
-        scope["path_template"] = path_template
-        scope[BODY_KEY] = body
-        _Exchange(self, handler, scope, finish)
+        found = {
+            "route_handler": route_handler,
+            "path_params": path_params,
+            "path_template": path_template,
+            BODY_KEY: body,
+        }
+        exchange = _Exchange(self, handler, scope, finish)
+        place = self._edge.place(scope)
+        if place is None:
+            exchange.begin(found)
+        else:
+            place.add_done_callback(lambda place: self._go_on(exchange, found, scope, finish, place.result()))
         return True
+
+    def _go_on(
+        self, exchange: _Exchange, found: Mapping[str, Any], scope: Scope, finish: Finish, may: bool
+    ) -> None:
+        """Answer a request that was held until it got a place, or was to be turned away."""
+        if not may:
+            finish(*self._edge.refusal(scope))
+        elif admitted_of(scope).over() is None:
+            exchange.begin(found)
+        else:
+            task = asyncio.create_task(self._begin_again(scope, found[BODY_KEY], finish))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _begin_again(self, scope: Scope, body: bytes, finish: Finish) -> None:
+        """Let the layers answer, and send what they say."""
+        said: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            said.append(message)
+
+        await self._edge.begin_again(scope, receive, send)
+        start, *parts = said
+        finish(start["status"], start["headers"], b"".join(part["body"] for part in parts))
 
     def call(self, handler: Handler, scope: Scope) -> Coroutine[Any, Any, ASGIResponse]:
         """What the handler makes of the request."""
@@ -114,25 +150,33 @@ class _Seen:
 class _Exchange:
     """A request that is being answered: its handler runs until it awaits something, and again from there."""
 
-    __slots__ = ("_began", "_finish", "_path", "_running", "_scope")
+    __slots__ = ("_began", "_finish", "_handler", "_path", "_running", "_scope")
 
     def __init__(self, path: FastPath, handler: Handler, scope: Scope, finish: Finish) -> None:
         self._began = time.perf_counter()
         self._path = path
+        self._handler = handler
         self._finish = finish
         self._scope = scope
         self._running: Coroutine[Any, Any, ASGIResponse] | None = None
+
+    def begin(self, found: Mapping[str, Any]) -> None:
+        """Run the handler, with what was found of the request's route.
+
+        Not before it has its place: of a request that a layer turns away there is no route to tell.
+        """
+        self._scope.update(found)
         try:
-            self._running = path.call(handler, scope)
+            self._running = self._path.call(self._handler, self._scope)
         except Exception as raised:  # noqa: BLE001 - as in the framework, the table has an answer to each
             self._answer(self._refusal(raised))
         else:
             self._go_on()
 
-    def _go_on(self, _: Future[Any] | None = None) -> None:
+    def _go_on(self, _: asyncio.Future[Any] | None = None) -> None:
         assert self._running is not None  # noqa: S101 - it is what was begun
         try:
-            awaited: Future[Any] = self._running.send(None)
+            awaited: asyncio.Future[Any] = self._running.send(None)
         except StopIteration as done:
             self._answer(done.value)
         except Exception as raised:  # noqa: BLE001 - as above

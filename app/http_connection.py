@@ -194,6 +194,8 @@ class HttpConnection(HttpToolsProtocol):
         body = self._held
         self._release()
         if body is not None:
+            # As it was when the head was complete: trailers, which came since, ask for nothing.
+            self.expect_100_continue = False
             self._begin_cycle()
             if body:
                 super().on_body(body)
@@ -279,7 +281,7 @@ class _FastAnswer:
     def finish(self, status: int, headers: Headers, body: bytes) -> None:
         """Send the answer, if there is still somebody to read it."""
         connection, self.response_complete = self._connection, True
-        if self.disconnected:
+        if self.disconnected or connection.transport.is_closing():
             return
         content = [STATUS_LINE[status]]
         for name, value in (*connection.server_state.default_headers, *headers):

@@ -18,6 +18,7 @@ import structlog
 
 from app import metrics
 from app.answers import problem
+from app.json_response import Headers
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -40,7 +41,7 @@ _log = structlog.get_logger()
 class WritesInHand:
     """The writes that a process has taken, up to a limit."""
 
-    def __init__(self, writes_max: int, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, writes_max: int, headers: Headers) -> None:
         self._writes_max = writes_max
         self._headers = [
             *headers,
@@ -61,14 +62,19 @@ class WritesInHand:
         self._in_hand += 1
         return True
 
-    async def take(self) -> bool:
-        """Take one in hand, which is given back; False if its turn to be turned away came before a place."""
-        if self.take_at_once():
-            return True
+    def hold(self) -> asyncio.Future[bool]:
+        """Whether one that found no place gets one; False if its turn to be turned away came before."""
         held: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._held.append(held)
         if self._answering is None:
             self._answering = asyncio.create_task(self._answer())
+        return held
+
+    async def take(self) -> bool:
+        """Take one in hand, which is given back, as soon as there is a place; False if it is turned away."""
+        if self.take_at_once():
+            return True
+        held = self.hold()
         try:
             return await held
         except asyncio.CancelledError:
@@ -85,11 +91,16 @@ class WritesInHand:
                 return
         self._in_hand -= 1
 
+    def refusal(self, method: str) -> tuple[int, Headers, bytes]:
+        """The answer to one that is turned away, which is counted."""
+        metrics.TURNED_AWAY.labels(method).inc()
+        return 503, self._headers, _BODY
+
     async def turn_away(self, method: str, send: Send) -> None:
         """Answer 503."""
-        metrics.TURNED_AWAY.labels(method).inc()
-        await send({"type": "http.response.start", "status": 503, "headers": self._headers})
-        await send({"type": "http.response.body", "body": _BODY})
+        status, headers, body = self.refusal(method)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     async def _answer(self) -> None:
         """Turn away those who are held, a few at a time."""

@@ -222,33 +222,86 @@ def test_any_request(method, path, headers, body):
     is_fast(method, "/" + "/".join(path), headers, body)
 
 
-def test_places_of_writes():
-    """A write that finds no place is left to the layers, which hold it; each place is given back once."""
+class Waiting(Both):
+    """One route, whose writes are answered once `going_on` is set; one of them finds a place."""
 
-    async def run():
-        going_on = asyncio.get_running_loop().create_future()
+    def __init__(self):
+        self.going_on = asyncio.get_running_loop().create_future()
 
         @post("/wait/{workspace:str}", **documented({201: None}, "write"))
         async def wait(
             request: AnyRequest, workspace: FromPath[str], ledger: NamedDependency[object]
         ) -> ASGIResponse:
-            _ = request, workspace, ledger
-            return JsonResponse(await going_on, [], 201)
+            _ = workspace, ledger
+            return JsonResponse(await self.going_on + await raw_body(request), [], 201)
 
-        both, answers = Both(wait), []
-        begin = [both.fast.begin(scope_of("POST", "/wait/w", ()), b"", lambda *told: answers.append(told))]
-        begin.append(both.fast.begin(scope_of("POST", "/wait/w", ()), b"", None))
-        assert [True, False] == begin
-        held = asyncio.create_task(by_layers(both.layers, "POST", "/wait/w", (), b""))
-        await asyncio.sleep(0.005)
-        assert not held.done()
-        going_on.set_result(b"{}")
-        assert 201 == (await held)[0]
-        assert [201] == [status for status, _, _ in answers]
+        super().__init__(wait)
+
+    def begin(self):
+        """A request on the fast path: its scope, and its answer to come."""
+        scope, answer = scope_of("POST", "/wait/w", ()), asyncio.get_running_loop().create_future()
+        assert self.fast.begin(scope, b"body", lambda *told: answer.set_result(told))
+        return scope, answer
+
+    async def finds_the_place_free(self):
+        """Whether every place was given back once."""
         for _ in range(3):
-            assert 201 == (await by_fast_path(both.fast, "POST", "/wait/w", (), b""))[0]
+            assert 201 == (await by_fast_path(self.fast, "POST", "/wait/w", (), b""))[0]
+
+
+def test_places_of_writes():
+    """A write that finds none is held until there is one, on either way, those who came first before others."""
+
+    async def run():
+        both = Waiting()
+        (_, first), (_, second) = both.begin(), both.begin()
+        third = asyncio.create_task(by_layers(both.layers, "POST", "/wait/w", (), b""))
+        await asyncio.sleep(0.005)
+        assert not any(each.done() for each in (first, second, third))
+        both.going_on.set_result(b"some ")
+        assert [(201, b"some body")] * 2 == [(told[0], told[2]) for told in (await first, await second)]
+        assert 201 == (await third)[0]
+        await both.finds_the_place_free()
 
     asyncio.run(run())
+
+
+def test_writes_that_are_turned_away():
+    """Where no place becomes free soon, the answer is that of the layers, and there is no line of log."""
+
+    async def run():
+        both = Waiting()
+        _, first = both.begin()
+        scope, second = both.begin()
+        expected = await by_layers(both.layers, "POST", "/wait/w", (), b"")
+        assert 503 == expected[0]
+        assert expected == await asyncio.wait_for(second, 5)
+        assert "path_template" not in scope
+        both.going_on.set_result(b"some ")
+        assert 201 == (await first)[0]
+        await both.finds_the_place_free()
+
+    asyncio.run(run())
+
+
+def test_writes_whose_caller_changes_while_they_are_held(capsys):
+    """They begin again on the other way, which finds out who calls and what they may do now."""
+
+    async def run():
+        both = Waiting()
+        _, first = both.begin()
+        scope, second = both.begin()
+        scope[ADMITTED_KEY] = scope[ADMITTED_KEY]._replace(over=lambda: "The token has expired")
+        both.going_on.set_result(b"some ")
+        await first
+        status, headers, body = await asyncio.wait_for(second, 5)
+        assert (201, b"some body") == (status, body)
+        assert REQUEST_ID in headers
+        assert scope[ADMITTED_KEY].over() is None
+        await both.finds_the_place_free()
+
+    asyncio.run(run())
+    assert 5 == capsys.readouterr().out.count("path=/wait/w")
 
 
 def test_routes_of_one_object_are_on_it():

@@ -1,6 +1,7 @@
 """Which requests a connection offers to the fast path, and that answers keep their order on either way."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 import uvicorn
@@ -48,8 +49,11 @@ async def layers(scope, receive, send):
     await send({"type": "http.response.body", "body": told})
 
 
-async def talk(*steps, count=1):
-    """What is answered to packets; between them are pauses, and what is done with the server's connection."""
+async def talk(*steps, count=1, heard=None):
+    """What is answered to packets; between them are pauses, and what is done with the server's connection.
+
+    All bytes of it are added to those `heard`.
+    """
     loop = asyncio.get_running_loop()
     config = uvicorn.Config(layers, interface="asgi3", log_config=None, access_log=False, lifespan="off")
     config.load()
@@ -82,6 +86,8 @@ async def talk(*steps, count=1):
     while len(answers) < count:
         some = await asyncio.wait_for(reader.read(2**16), 5)
         received += some
+        if heard is not None:
+            heard += some
         while found := parse(received):
             answers.append(found[0])
             received = received[found[1] :]
@@ -134,6 +140,30 @@ def test_a_large_body_is_not_held():
     head = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n"
 
     assert [b"layers POST /a " + body] == told(head + body)
+
+
+def test_what_stands_in_trailers_is_not_asked_for():
+    """Also where the request was held until they were there: no 100 Continue comes before the answer."""
+    trailing = CHUNKED.removesuffix(b"\r\n") + b"Expect: 100-continue\r\n\r\n"
+
+    heard = bytearray()
+    assert [b"layers POST /a/b body"] == told(trailing, heard=heard)
+    assert heard.startswith(b"HTTP/1.1 200 ")
+
+
+def test_clients_that_leave():
+    """Nothing goes wrong with the answers that nobody waits for, whatever else waits on the connection."""
+
+    async def leave():
+        faults = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+        for sent in (GET, GET + GET):
+            with suppress(ConnectionResetError):
+                assert [] == await talk(sent, lambda connection: connection.transport.abort())
+        await asyncio.sleep(0.05)
+        return faults
+
+    assert [] == run(leave())
 
 
 def test_order_of_answers():
