@@ -37,12 +37,16 @@ T = TypeVar("T")
 
 
 def address(database_url: str, purpose: str) -> str:
-    """The database's address, with what the connections of every purpose have in common."""
+    """The database's address, with what the connections of every purpose have in common.
+
+    Text is UTF-8 whatever the database, the role or the environment says that it is by default.
+    """
     seconds = conninfo_to_dict(database_url).get("connect_timeout", CONNECT_SECONDS_MAX)
     return make_conninfo(
         database_url,
         application_name=f"deployment-ledger {purpose}",
         connect_timeout=seconds,
+        client_encoding="UTF8",
         keepalives_idle=30,
         keepalives_interval=10,
         keepalives_count=3,
@@ -83,13 +87,16 @@ def is_usable(connection: AsyncConnection[Any]) -> bool:
 async def connected(
     url: str, session: LiteralString, *, statement_seconds: float, prepare_threshold: int | None
 ) -> LimitedAsyncConnection[tuple[Any, ...]]:
-    """A new connection with the settings of a session; one of `LOST` if the database is away."""
+    """A new connection with the settings of a session; one of `LOST` if the database is away.
+
+    Whatever the default is, dates are written as the driver reads them.
+    """
     connection = await LimitedAsyncConnection[tuple[Any, ...]].connect(
         url, autocommit=True, prepare_threshold=prepare_threshold
     )
     try:
         connection.allow(CONNECT_SECONDS_MAX)
-        await connection.execute(session)
+        await connection.execute("SET DateStyle = 'ISO';" + session)
         await connection.execute(
             "SELECT set_config('statement_timeout', %s, false)", (str(round(statement_seconds * 1000)),)
         )

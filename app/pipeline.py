@@ -125,6 +125,8 @@ class Pipeline:
             self._pgconn.pipeline_sync()
             if self._pgconn.flush():
                 self._loop.add_writer(self._socket, self._send_on)
+                # Where the server does not read on, libpq has read what it said, and the loop will not tell.
+                self._loop.call_soon(self._receive)
         except BaseException:
             self.close()
             raise
@@ -150,33 +152,43 @@ class Pipeline:
             if not self._pgconn.flush():
                 self._loop.remove_writer(self._socket)
         except OperationalError as lost:
-            self._end(lost)
+            self._take_answers(lost)
+        else:
+            self._receive()
 
     def _receive(self) -> None:
         """Take what has come: all of it where there will be no more, as uvloop tells of that only once."""
-        while True:
+        while not self._is_over:
             try:
                 self._pgconn.consume_input()
             except OperationalError as lost:
                 # What came before the end is an answer all the same, perhaps that of a commit.
+                self._take_answers(lost)
+            else:
                 self._take_answers()
-                self._end(lost)
-                return
-            self._take_answers()
-            if self.closed:
-                self._end(OperationalError("the database's answer could not be understood"))
-                return
-            if not any(events & _OVER for _, events in self._heard.poll(0)):
-                return
+                if not any(events & _OVER for _, events in self._heard.poll(0)):
+                    return
 
-    def _take_answers(self) -> None:
-        """Take what is there: of each statement a result and then nothing, a sync at the end of a packet."""
+    def _take_answers(self, lost: OperationalError | None = None) -> None:
+        """Take what is there, then end the connection if it is lost, or what is there was no answer."""
+        try:
+            understood = self._take_results()
+        except Exception as odd:  # noqa: BLE001 - whatever it is, no later answer would find its statement
+            lost = OperationalError(f"an answer of the database could not be read: {odd}")
+        else:
+            if lost is None and (self.closed or not understood):
+                lost = OperationalError("an answer of the database could not be understood")
+        if lost is not None:
+            self._end(lost)
+
+    def _take_results(self) -> bool:
+        """Of each statement there is a result and then nothing, and a sync at the end of a packet."""
         between = False
         while self._sent and not self._pgconn.is_busy():
             result = self._pgconn.get_result()
             if result is None:
                 if between:
-                    return
+                    return True
                 between = True
                 continue
             between = False
@@ -185,7 +197,8 @@ class Pipeline:
                 self._sent.popleft()
                 _resolve(packet)
             elif not self._take(packet, result):
-                return
+                return False
+        return True
 
     def _take(self, packet: Packet, result: PGresult) -> bool:
         """Take one statement's answer, if it is the server's; what could not be prepared is forgotten."""
@@ -195,7 +208,7 @@ class Pipeline:
                 expected.found = self._rows(result)
             return True
         if result.status == ExecStatus.FATAL_ERROR and not result.error_field(DiagnosticField.SQLSTATE):
-            return False  # libpq says that there will be no more
+            return False  # it is libpq that failed: what comes now belongs to no statement
         if packet.fault is None:
             packet.fault = error_from_result(result, self._encoding)
         # A server that goes says so also where nothing but the sync is still to come.

@@ -30,6 +30,7 @@ OTHER_SHAPE: Final = (
     errors.UndefinedFunction,
     errors.DatatypeMismatch,
     errors.FeatureNotSupported,  # a prepared statement whose columns have other types now
+    errors.InvalidSqlStatementName,  # it could not be prepared, which another read is told
 )
 """How statements fail on tables of another shape than this program's."""
 
@@ -230,7 +231,7 @@ class Reader:
         if isinstance(fault, OTHER_SHAPE):
             if found := await self.stale():
                 return Unreadable("; ".join(map(str, found)))
-            if isinstance(fault, errors.FeatureNotSupported):
+            if isinstance(fault, (errors.FeatureNotSupported, errors.InvalidSqlStatementName)):
                 return Unreadable("the tables have just been replaced by others")
         return fault
 

@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import structlog
+from psycopg import errors
 
 from app import metrics
 from app.answers import Answer
@@ -54,14 +55,16 @@ class _Opened(NamedTuple):
 class _Turn:
     """Writes that are committed together, and what of it has begun.
 
-    `following` is the turn that was opened behind its commit, if it `leads` any.
+    `following` is the turn that was opened behind its commit, if it `leads` any; `is_second` is one of writes
+    that have had theirs, on another connection.
     """
 
-    __slots__ = ("following", "leads", "opened", "taken")
+    __slots__ = ("following", "is_second", "leads", "opened", "taken")
 
-    def __init__(self, taken: Sequence[Waiting], *, leads: bool) -> None:
+    def __init__(self, taken: Sequence[Waiting], *, leads: bool, is_second: bool = False) -> None:
         self.taken = taken
         self.leads = leads
+        self.is_second = is_second
         self.opened: _Opened | None = None
         self.following: _Turn | None = None
 
@@ -124,7 +127,11 @@ class Writer:
             asyncio.get_running_loop().call_soon(self._tell, events, len(turn.taken))
             return
         self._take_back(turn)
-        if len(turn.taken) == 1 or isinstance(outcome, Unavailable):
+        if isinstance(outcome, errors.FeatureNotSupported) and not turn.is_second:
+            # What is prepared is of tables that others have replaced: it would fail again and again.
+            await self._event_log.close()
+            await self._commit(_Turn(turn.taken, leads=False, is_second=True))
+        elif len(turn.taken) == 1 or isinstance(outcome, Unavailable):
             fail(turn.taken, outcome)
         else:
             middle = len(turn.taken) // 2
@@ -189,7 +196,8 @@ class Writer:
             try:
                 async with self._event_log.batch(SETTLE_SECONDS_MAX) as session:
                     committed = await batch.is_stored(session)
-            except LOST as error:
+            except Exception as error:
+                # Whatever it is, perhaps the batch was committed, and must not run again.
                 if time.monotonic() > give_up:
                     msg = "the database went away during the commit"
                     raise OutcomeUnknown(msg) from error

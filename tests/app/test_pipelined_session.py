@@ -34,29 +34,36 @@ def on_a_pipeline(database_url, work):
 
 
 @asynccontextmanager
-async def a_line_that_garbles(database_url):
-    """The address of a relay to the database that from a statement "garble" on says nonsense to the client."""
+async def a_line(database_url, changed):
+    """The address of a relay to the database, on which rows with "garble" in them are `changed`."""
     target = conninfo_to_dict(database_url)
     writers = []
 
-    async def relay(reader, writer):
-        writers.append(writer)
+    async def up(reader, writer):
         while data := await reader.read(65536):
-            if b"garble" in data:
-                writers[0].write(b"\xff" * 100)
-                return
             writer.write(data)
+
+    async def down(reader, writer):
+        while kind := await reader.read(1):
+            length = await reader.readexactly(4)
+            body = await reader.readexactly(int.from_bytes(length, "big") - 4)
+            message = kind + length + body
+            writer.write(changed(message) if kind == b"D" and b"garble" in body else message)
 
     async def accept(reader, writer):
         path = f"{target['host']}/.s.PGSQL.{target.get('port', 5432)}"
         server_reader, server_writer = await asyncio.open_unix_connection(path)
-        await asyncio.gather(relay(server_reader, writer), relay(reader, server_writer))
+        writers.extend((writer, server_writer))
+        await asyncio.gather(up(reader, server_writer), down(server_reader, writer))
 
     async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
-        yield make_conninfo(database_url, host=host, port=port, sslmode="disable", gssencmode="disable")
-        for writer in writers:
-            writer.close()
+        try:
+            yield make_conninfo(database_url, host=host, port=port, sslmode="disable", gssencmode="disable")
+        finally:
+            for writer in writers:
+                writer.close()
+            await asyncio.gather(*[writer.wait_closed() for writer in writers], return_exceptions=True)
 
 
 @asynccontextmanager
@@ -357,21 +364,71 @@ def test_a_pipeline_that_ended_leaves_others_alone(database_url):
     on_a_pipeline(database_url, on_the_same_socket)
 
 
-def test_what_is_no_answer_ends_the_connection(database_url):
-    """It is an error at once, and nobody waits for more."""
+def nonsense(_):
+    """The driver hangs up."""
+    return b"\xff" * 100
+
+
+def a_field_too_many(message):
+    """The driver says that it failed, and goes on with what comes then."""
+    body = (2).to_bytes(2, "big") + message[7:] + b"\xff" * 4
+    return message[:1] + (len(body) + 4).to_bytes(4, "big") + body
+
+
+@pytest.mark.parametrize("changed", [nonsense, a_field_too_many])
+def test_what_is_no_answer_ends_the_connection(database_url, changed):
+    """It is an error at once, and what comes behind it is no answer to anything."""
 
     async def work(_):
-        async with a_line_that_garbles(database_url) as url:
+        async with a_line(database_url, changed) as url:
             pipeline = Pipeline(await LimitedAsyncConnection.connect(url, autocommit=True))
             try:
-                session = PipelinedSession(pipeline, 60)
+                session, behind = PipelinedSession(pipeline, 60), PipelinedSession(pipeline, 60)
                 session.execute("SELECT 1")
                 await session.exchange()
-                session.execute("SELECT 'garble'")
-                with pytest.raises(psycopg.OperationalError):
-                    await asyncio.wait_for(session.exchange(), 5)
+                session.execute("SELECT 'gar' || 'ble'")
+                session.send()
+                behind.execute("SELECT 2, pg_sleep(0.1)")
+                behind.send()
+                for each in (session, behind):
+                    with pytest.raises(psycopg.OperationalError):
+                        await asyncio.wait_for(each.exchange(), 5)
                 assert pipeline.closed
             finally:
                 pipeline.close()
+
+    on_a_pipeline(database_url, work)
+
+
+def test_an_answer_that_cannot_be_read_ends_the_connection(database_url):
+    """The driver reads dates in one style only; what it makes of another is an error of all that was sent."""
+
+    async def work(pipeline):
+        session, behind = PipelinedSession(pipeline, 60), PipelinedSession(pipeline, 60)
+        session.execute("SET DateStyle = 'SQL, DMY'")
+        session.execute("SELECT now()")
+        session.send()
+        behind.execute("SELECT 2, pg_sleep(0.1)")
+        behind.send()
+        for each in (session, behind):
+            with pytest.raises(psycopg.OperationalError, match="could not be read"):
+                await asyncio.wait_for(each.exchange(), 5)
+        assert pipeline.closed
+
+    on_a_pipeline(database_url, work)
+
+
+def test_an_answer_is_told_while_much_is_sent_behind_it(database_url):
+    """The driver reads it when the socket takes no more, and then the loop has nothing to tell."""
+
+    async def work(pipeline):
+        first, second = PipelinedSession(pipeline, 60), PipelinedSession(pipeline, 60)
+        first.execute("SELECT 1")
+        first.send()
+        time.sleep(0.1)  # until the answer is there  # noqa: ASYNC251
+        second.execute("SELECT length(%(text)s), pg_sleep(2)", {"text": "x" * 5_000_000})
+        second.send()
+        await asyncio.wait_for(first.exchange(), 1)
+        await second.exchange()
 
     on_a_pipeline(database_url, work)

@@ -174,6 +174,22 @@ def test_a_database_that_is_away_is_tried_by_whoever_comes_next(database_url):
     asyncio.run(run())
 
 
+def test_a_statement_that_cannot_be_prepared_fails_for_each_who_asks(database_url):
+    """Whoever asks behind the first, before it has failed, is told to come back, and the next one why."""
+
+    async def run():
+        reader = Reader(database_url, (), connections_max=1, batch_max=1, queue_max=9, statement_seconds=30)
+        try:
+            found = await asyncio.gather(
+                *map(reader.points.of(FAST, ("name",)), "abc"), return_exceptions=True
+            )
+            return [type(each) for each in found]
+        finally:
+            await reader.stop()
+
+    assert [errors.UndefinedTable, Unreadable, errors.UndefinedTable] == asyncio.run(run())
+
+
 def test_nobody_waits_for_all_the_statements_before(database_url, monkeypatch):
     """Where each one takes the longest it may, those who have waited too long are turned away meanwhile."""
     monkeypatch.setattr(point_reads, "WAIT_SECONDS_MAX", 1.0)

@@ -17,7 +17,7 @@ from domain.deployment import DeploymentEvent
 from projections.deployments import DEPLOYMENTS
 from projections.timeline import Timeline
 from tests.support.builders import create, create_config, delete, delete_config, report, update, update_config
-from tests.support.postgres_proxy import CUT_AFTER, CUT_BEFORE, PostgresProxy
+from tests.support.postgres_proxy import CUT_AFTER, CUT_BEFORE, INTERNAL, Fault, PostgresProxy
 
 
 @asynccontextmanager
@@ -275,6 +275,81 @@ def test_a_lost_connection_is_answered_by_what_the_log_holds(database_url, momen
         assert isinstance(first, Unavailable)
         assert not isinstance(first, OutcomeUnknown)
         assert 201 == again.status
+
+
+class LostAndThenUnsettled(Fault):
+    """The answer to the n-th statement is lost, and the first question what came of it fails."""
+
+    def meets(self, purpose):
+        if purpose != self.purpose:
+            return False
+        self.statements += 1
+        before = ("settings of the session", "time limit", "BEGIN", "lock", "head")
+        asks = self.statements == self.n + len(before) + 1
+        if asks:
+            self.kind = INTERNAL
+        return asks or self.statements == self.n
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_question_what_came_of_a_commit_that_fails_is_asked_again(database_url, count):
+    """Whatever it fails with: what was committed is answered, and never done again."""
+    submitted(database_url, [create_config(), create(name="d0"), create(name="d1")])
+
+    async def run(proxy):
+        async with started(proxy.url) as writer:
+            await writer.submit(Write(update(name="d0")))  # it connects
+            counted = proxy.fault = Fault("deployment-ledger writes", 1000, CUT_AFTER)
+            await writer.submit(Write(update(name="d0")))
+            proxy.fault = LostAndThenUnsettled("deployment-ledger writes", counted.statements, CUT_AFTER)
+            updates = [Write(update(name=f"d{n}", id=f"x-{n}")) for n in range(count)]
+            answers = await asyncio.gather(*map(writer.submit, updates))
+            assert proxy.fault.kind == INTERNAL
+            return [answer.status for answer in answers]
+
+    with PostgresProxy(database_url) as proxy:
+        assert [201] * count == asyncio.run(run(proxy))
+
+    ids = (
+        "SELECT convert_from(state, 'UTF8')::json->>'id' FROM stored_events ORDER BY notification_id OFFSET 5"
+    )
+    assert [(f"x-{n}",) for n in range(count)] == query(database_url, ids)
+
+
+def test_statements_prepared_on_tables_that_were_replaced_are_forgotten(database_url):
+    """Writes go on with the others, and their callers do not notice."""
+    submitted(database_url, [create_config(), create()])
+
+    async def run(together):
+        async with started(database_url) as writer:
+            await writer.submit(Write(update()))
+            with psycopg.connect(database_url) as other:
+                other.execute("ALTER TABLE deployment_versions ALTER COLUMN body TYPE varchar")
+            first = await asyncio.gather(*[writer.submit(Write(update())) for _ in range(together)])
+            with psycopg.connect(database_url) as other:
+                other.execute("ALTER TABLE deployment_versions ALTER COLUMN body TYPE text")
+            return [answer.status for answer in (*first, await writer.submit(Write(update())))]
+
+    assert [201, 201] == asyncio.run(run(1))
+    assert [201, 201, 201] == asyncio.run(run(2))
+
+
+@pytest.mark.parametrize(
+    "setting", ["client_encoding = 'LATIN1'", "DateStyle = 'SQL, DMY'", "TimeZone = 'Asia/Kolkata'"]
+)
+def test_no_default_of_the_database_changes_what_is_stored(database_url, setting):
+    """Texts, and times that are read back by the next write."""
+    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" SET {setting}')
+
+    answers = submitted(database_url, [create_config(description="h\xe9 \u4e2d")])
+    answers += submitted(database_url, [create()])
+
+    assert [201, 201] == [answer.status for answer in answers]
+    bodies = "SELECT convert_to(body, 'UTF8') FROM deployment_config_versions"
+    assert [(answers[0].body.encode(),)] == query(database_url, bodies)
+    assert "h\xe9 \u4e2d" in answers[0].body
 
 
 def test_a_key_is_stored_with_its_write_or_not_at_all(database_url):
