@@ -136,7 +136,7 @@ class Writer:
         else:
             middle = len(turn.taken) // 2
             for half in (turn.taken[:middle], turn.taken[middle:]):
-                await self._commit(_Turn(half, leads=False))
+                await self._commit(_Turn(half, leads=False, is_second=turn.is_second))
 
     def _tell(self, events: Sequence[Recorded[Any]], writes: int) -> None:
         metrics.committed(events, writes)
