@@ -190,6 +190,27 @@ def test_a_statement_that_cannot_be_prepared_fails_for_each_who_asks(database_ur
     assert [errors.UndefinedTable, Unreadable, errors.UndefinedTable] == asyncio.run(run())
 
 
+def test_no_default_of_the_database_changes_what_is_read(database_url):
+    """Neither a text nor the key by which it is found, on the pipeline or on the pool."""
+
+    async def run():
+        reader = Reader(database_url, (), connections_max=1, batch_max=1, queue_max=1, statement_seconds=30)
+        try:
+            return (await reader.points.of(FAST, ("name",))("h\xe9 \u4e2d")).body, await read_on_the_pool(
+                reader
+            )
+        finally:
+            await reader.stop()
+
+    execute(
+        database_url, "CREATE TABLE things AS SELECT U&'h\\00e9 \\4e2d' AS name, U&'\\4e2d \\00e9' AS body"
+    )
+    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    execute(database_url, f"ALTER DATABASE \"{name}\" SET client_encoding = 'LATIN1'")
+
+    assert ("\u4e2d \xe9", "\u4e2d \xe9") == asyncio.run(run())
+
+
 def test_nobody_waits_for_all_the_statements_before(database_url, monkeypatch):
     """Where each one takes the longest it may, those who have waited too long are turned away meanwhile."""
     monkeypatch.setattr(point_reads, "WAIT_SECONDS_MAX", 1.0)

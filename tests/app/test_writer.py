@@ -352,6 +352,47 @@ def test_no_default_of_the_database_changes_what_is_stored(database_url, setting
     assert "h\xe9 \u4e2d" in answers[0].body
 
 
+def test_tables_that_were_replaced_by_those_of_another_release_are_found_to_be(database_url):
+    """Though what is prepared on those before fails before versions are compared. Back again, they are written."""
+    submitted(database_url, [create_config(), create()])
+    switch = "UPDATE projection_versions SET version = {} WHERE resource = 'deployments'"
+    [(own,)] = query(database_url, "SELECT version FROM live_projections WHERE resource = 'deployments'")
+
+    async def run():
+        async with started(database_url) as writer:
+            await writer.submit(Write(update()))
+            with psycopg.connect(database_url) as other:
+                other.execute("ALTER TABLE deployment_versions ALTER COLUMN body TYPE varchar")
+                other.execute(switch.format("'other'"))
+            with pytest.raises(Unavailable, match="deployments"):
+                await writer.submit(Write(update()))
+            with psycopg.connect(database_url) as other:
+                other.execute("ALTER TABLE deployment_versions ALTER COLUMN body TYPE text")
+                other.execute(switch.format(f"'{own}'"))
+            return (await writer.submit(Write(update()))).status
+
+    assert 201 == asyncio.run(run())
+
+
+def test_a_write_that_fails_as_if_tables_had_been_replaced_fails_alone(database_url):
+    """A new connection is tried and is no help."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            "  RAISE EXCEPTION 'rejected' USING ERRCODE = 'feature_not_supported'; END $$"
+        )
+        connection.execute(
+            "CREATE TRIGGER reject BEFORE INSERT ON stored_events"
+            " FOR EACH ROW WHEN (new.originator_id LIKE '%/poison') EXECUTE FUNCTION reject()"
+        )
+    names = ("a", "b", "poison", "c", "d")
+
+    answers = submitted(database_url, [create_config(name=name) for name in names])
+
+    assert isinstance(answers.pop(2), psycopg.errors.FeatureNotSupported)
+    assert [201] * 4 == [answer.status for answer in answers]
+
+
 def test_a_key_is_stored_with_its_write_or_not_at_all(database_url):
     """A key whose write was cut off before the commit is not known: repeated, the write is carried out."""
     alike = keyed(create_config(name="alike"), key="k0")
