@@ -92,29 +92,25 @@ class FastPath:
             "path_template": path_template,
             BODY_KEY: body,
         }
-        exchange = _Exchange(self, handler, scope, finish)
+        exchange = _Exchange(self, handler, scope, found, finish)
         place = self._edge.place(scope)
         if place is None:
-            exchange.begin(found)
+            exchange.begin()
         else:
-            place.add_done_callback(lambda place: self._go_on(exchange, found, scope, finish, place.result()))
+            place.add_done_callback(exchange.begin_if)
         return True
 
-    def _go_on(
-        self, exchange: _Exchange, found: Mapping[str, Any], scope: Scope, finish: Finish, may: bool
-    ) -> None:
-        """Answer a request that was held until it got a place, or was to be turned away."""
-        if not may:
-            finish(*self._edge.refusal(scope))
-        elif admitted_of(scope).over() is None:
-            exchange.begin(found)
-        else:
-            task = asyncio.create_task(self._begin_again(scope, found[BODY_KEY], finish))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def refusal(self, scope: Scope) -> tuple[int, Headers, bytes]:
+        """The answer to a request that was held and got no place."""
+        return self._edge.refusal(scope)
 
-    async def _begin_again(self, scope: Scope, body: bytes, finish: Finish) -> None:
-        """Let the layers answer, and send what they say."""
+    def leave_to_layers(self, scope: Scope, body: bytes, finish: Finish) -> None:
+        """Let the layers answer a request that was held, from the beginning."""
+        task = asyncio.create_task(self._by_layers(scope, body, finish))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _by_layers(self, scope: Scope, body: bytes, finish: Finish) -> None:
         said: list[Message] = []
 
         async def receive() -> Message:
@@ -150,22 +146,34 @@ class _Seen:
 class _Exchange:
     """A request that is being answered: its handler runs until it awaits something, and again from there."""
 
-    __slots__ = ("_began", "_finish", "_handler", "_path", "_running", "_scope")
+    __slots__ = ("_began", "_finish", "_found", "_handler", "_path", "_running", "_scope")
 
-    def __init__(self, path: FastPath, handler: Handler, scope: Scope, finish: Finish) -> None:
+    def __init__(
+        self, path: FastPath, handler: Handler, scope: Scope, found: Mapping[str, Any], finish: Finish
+    ) -> None:
         self._began = time.perf_counter()
         self._path = path
         self._handler = handler
-        self._finish = finish
         self._scope = scope
+        self._found = found
+        self._finish = finish
         self._running: Coroutine[Any, Any, ASGIResponse] | None = None
 
-    def begin(self, found: Mapping[str, Any]) -> None:
-        """Run the handler, with what was found of the request's route.
+    def begin_if(self, place: asyncio.Future[bool]) -> None:
+        """Begin, if it has a place now that it was held for, and the caller still may."""
+        if not place.result():
+            self._finish(*self._path.refusal(self._scope))
+        elif admitted_of(self._scope).over() is None:
+            self.begin()
+        else:
+            self._path.leave_to_layers(self._scope, self._found[BODY_KEY], self._finish)
 
-        Not before it has its place: of a request that a layer turns away there is no route to tell.
+    def begin(self) -> None:
+        """Run the handler.
+
+        What was found of its route is noted now: of a request that a layer turns away there is none to tell.
         """
-        self._scope.update(found)
+        self._scope.update(self._found)
         try:
             self._running = self._path.call(self._handler, self._scope)
         except Exception as raised:  # noqa: BLE001 - as in the framework, the table has an answer to each

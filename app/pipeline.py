@@ -125,7 +125,8 @@ class Pipeline:
             self._pgconn.pipeline_sync()
             if self._pgconn.flush():
                 self._loop.add_writer(self._socket, self._send_on)
-                # Where the server does not read on, libpq has read what it said, and the loop will not tell.
+            if not self._pgconn.is_busy():
+                # While the socket took no more, libpq has read an answer, and the loop will not tell of it.
                 self._loop.call_soon(self._receive)
         except BaseException:
             self.close()
@@ -174,7 +175,7 @@ class Pipeline:
         try:
             understood = self._take_results()
         except Exception as odd:  # noqa: BLE001 - whatever it is, no later answer would find its statement
-            lost = OperationalError(f"an answer of the database could not be read: {odd}")
+            lost = OperationalError(f"an answer of the database could not be read: {odd!r}")
         else:
             if lost is None and (self.closed or not understood):
                 lost = OperationalError("an answer of the database could not be understood")

@@ -57,7 +57,8 @@ class PointReads:
     """All such reads of one event loop, on a connection that is opened when it is needed.
 
     Nothing is remembered about a database that is away: whoever comes next tries it again. What fails is
-    raised to those who asked as `explained` has it.
+    raised to those who asked as `explained` has it. Where an answer takes more than `answer_seconds`, the
+    connection is closed.
     """
 
     def __init__(
@@ -67,13 +68,13 @@ class PointReads:
         *,
         batch_max: int,
         queue_max: int,
-        statement_seconds: float,
+        answer_seconds: float,
     ) -> None:
         self._connect = connect
         self._explained = explained
         self._batch_max = batch_max
         self._queue_max = queue_max
-        self._statement_seconds = statement_seconds
+        self._answer_seconds = answer_seconds
         self._kinds: list[_Kind] = []
         self._pipeline: Pipeline | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -172,7 +173,7 @@ class PointReads:
         keys = [dict(zip(kind.names, (n, *question.key), strict=True)) for n, question in enumerate(batch)]
         rows = Rows(kind.statement, {"keys": _encode(keys)})
         try:
-            packet = pipeline.send([rows], asyncio.get_running_loop().time() + self._statement_seconds)
+            packet = pipeline.send([rows], asyncio.get_running_loop().time() + self._answer_seconds)
         except OperationalError as lost:
             self._spawn(self._fail(batch, lost))
             return

@@ -90,7 +90,7 @@ class Reader:
             self._reason,
             batch_max=batch_max,
             queue_max=queue_max,
-            statement_seconds=statement_seconds + CUT_SECONDS,
+            answer_seconds=statement_seconds + CUT_SECONDS,
         )
         self._latest = {
             table.resource: self.points.of(table.statement["get_latest"], ("workspace", "name"))

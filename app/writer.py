@@ -198,6 +198,7 @@ class Writer:
                     committed = await batch.is_stored(session)
             except Exception as error:
                 # Whatever it is, perhaps the batch was committed, and must not run again.
+                _log.warning("nobody knows yet what came of a commit", error=repr(error))
                 if time.monotonic() > give_up:
                     msg = "the database went away during the commit"
                     raise OutcomeUnknown(msg) from error
